@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/atomic_file.h"
+
+#define TMP_PREFIX ".tmp-"
+
+int atomic_file_set_name(struct atomic_file *f, const char *name)
+{
+    if (name[0] == '\0' || strchr(name, '/') || strlen(name) > NAME_MAX)
+        return -EINVAL;
+    (void)span_copy(span_str(name), f->name, sizeof(f->name));
+    return 0;
+}
+
+int atomic_file_open(struct atomic_file *f, int dirfd, const char *name, mode_t mode)
+{
+    uint64_t random;
+    int r = atomic_file_set_name(f, name);
+
+    if (r < 0)
+        return r;
+    for (unsigned tries = 0; tries < 16; tries++) {
+        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+            random = (uint64_t)getpid() << 32 | tries; /* early boot: O_EXCL still guards */
+        (void)snprintf(f->tmp, sizeof(f->tmp), TMP_PREFIX "%016llx", (unsigned long long)random);
+        f->fd = openat(dirfd, f->tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+        if (f->fd >= 0) {
+            f->dirfd = dirfd;
+            return 0;
+        }
+        if (errno != EEXIST)
+            return -errno;
+    }
+    return -EEXIST;
+}
+
+/* Without RENAME_NOREPLACE (vfat in old kernels, FUSE) the check and the rename are two steps; the
+ * folder's lock keeps other writers of ours away in between. */
+static int rename_noreplace(int olddirfd, const char *oldname, int newdirfd, const char *newname)
+{
+    if (renameat2(olddirfd, oldname, newdirfd, newname, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -errno;
+    if (faccessat(newdirfd, newname, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return -EEXIST;
+    if (errno != ENOENT)
+        return -errno;
+    return renameat(olddirfd, oldname, newdirfd, newname) < 0 ? -errno : 0;
+}
+
+int atomic_file_commit(struct atomic_file *f, bool replace)
+{
+    int r = fd_sync(f->fd);
+
+    if (r < 0)
+        return r;
+    if (replace)
+        r = renameat(f->dirfd, f->tmp, f->dirfd, f->name) < 0 ? -errno : 0;
+    else
+        r = rename_noreplace(f->dirfd, f->tmp, f->dirfd, f->name);
+    if (r < 0)
+        return r;
+    f->tmp[0] = '\0';
+    r = fd_sync(f->dirfd);
+    atomic_file_discard(f);
+    return r;
+}
+
+void atomic_file_discard(struct atomic_file *f)
+{
+    int saved = errno;
+
+    if (f->fd < 0)
+        return;
+    (void)close(f->fd);
+    f->fd = -EBADF;
+    if (f->tmp[0])
+        (void)unlinkat(f->dirfd, f->tmp, 0);
+    f->tmp[0] = '\0';
+    errno = saved;
+}
+
+int file_write_atomic(int dirfd, const char *name, mode_t mode, struct span bytes)
+{
+    _cleanup_atomic_file_ struct atomic_file f = ATOMIC_FILE_INIT;
+    int r = atomic_file_open(&f, dirfd, name, mode);
+
+    if (r < 0)
+        return r;
+    r = fd_write_all(f.fd, bytes.p, bytes.n);
+    return r < 0 ? r : atomic_file_commit(&f, true);
+}
+
+int rename_durable(int olddirfd, const char *oldname, int newdirfd, const char *newname)
+{
+    int r = rename_noreplace(olddirfd, oldname, newdirfd, newname);
+
+    if (r < 0)
+        return r;
+    r = fd_sync(newdirfd);
+    return r < 0 ? r : fd_sync(olddirfd);
+}
+
+int unlink_durable(int dirfd, const char *name)
+{
+    if (unlinkat(dirfd, name, 0) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return fd_sync(dirfd);
+}
+
+static void closedirp(DIR **d)
+{
+    if (*d)
+        (void)closedir(*d);
+}
+
+void atomic_file_sweep(int dirfd)
+{
+    _cleanup_(closedirp) DIR *dir = NULL;
+    const struct dirent *entry;
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    dir = fdopendir(fd);
+    if (!dir) {
+        (void)close(fd);
+        return;
+    }
+    while ((entry = readdir(dir)))
+        if (span_starts(span_str(entry->d_name), TMP_PREFIX))
+            (void)unlinkat(dirfd, entry->d_name, 0);
+}

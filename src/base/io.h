@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whole reads and writes on file descriptors. All return 0 or a negative errno. */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "base/strbuf.h"
+
+/* Appends all that fd gives until its end; -EFBIG when that is more than max bytes (what was read so
+ * far is then in out). Sizes are not trusted: files of /proc and /sys say 0 or 4096. */
+int fd_read_all(int fd, size_t max, struct strbuf *out) _must_check_;
+int fd_write_all(int fd, const void *p, size_t n) _must_check_;
+/* A regular file below dirfd, read as by fd_read_all. Symbolic links are not followed; anything but
+ * a regular file is -EINVAL. */
+int file_read_at(int dirfd, const char *name, size_t max, struct strbuf *out) _must_check_;
+/* Opens the directory `name` below dirfd, made with this mode if it is missing; returns the fd. */
+int dir_open_or_make(int dirfd, const char *name, mode_t mode) _must_check_;
+/* fsync that accepts file systems without it (-EINVAL, -EROFS on special files). */
+int fd_sync(int fd) _must_check_;

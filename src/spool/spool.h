@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The kdump folder: reports in their state folders, the small state files, and the lock that keeps
+ * two runs apart. Nothing in it is ever overwritten; every transition is one durable rename.
+ */
+#pragma once
+
+#include <limits.h>
+#include <time.h>
+
+#include "base/root.h"
+#include "config/config.h"
+
+enum spool_state {
+    SPOOL_PENDING, /* the folder itself */
+    SPOOL_SENT,    /* sent_logs: accepted by a server */
+    SPOOL_KEPT,    /* not_sent_logs: kept locally */
+    SPOOL_FAILED,  /* failed_logs: refused for good */
+    SPOOL_N_STATES,
+};
+
+struct spool {
+    int fd;      /* the kdump folder, 0700 */
+    int lock_fd; /* -EBADF: not locked */
+    char *path;  /* of the folder below the root, for messages */
+};
+
+#define SPOOL_INIT { .fd = -EBADF, .lock_fd = -EBADF }
+#define _cleanup_spool_ _cleanup_(spool_close)
+
+/* Opens the kdump folder that the configuration names; create makes it and its folders where they
+ * are missing. -ENOENT: there is none. -ENODEV: MOUNT_DEVNODE is not mounted or not there. Logs
+ * nothing. */
+int spool_open(const struct root *root, const struct config *config, bool create,
+               struct spool *out) _must_check_;
+void spool_close(struct spool *spool);
+/* Excludes other runs of ours until spool_close(); waits at most timeout_ms. -EBUSY. */
+int spool_lock(struct spool *spool, unsigned timeout_ms) _must_check_;
+/* The folder of a state, or state/ itself; the caller closes the fd. -ENOENT where it is missing and
+ * create is false. */
+int spool_open_folder(const struct spool *spool, enum spool_state state, bool create) _must_check_;
+int spool_open_state(const struct spool *spool, bool create) _must_check_;
+const char *spool_state_name(enum spool_state state); /* "pending", "sent", "kept", "failed" */
+
+/* steamos-SERIAL-STEAMUSER.STAMP.zip */
+enum { SPOOL_STAMP_MAX = 15 }; /* YYYYMMDDHHMMSS and NUL */
+
+struct spool_report {
+    char name[NAME_MAX + 1];
+    char stamp[SPOOL_STAMP_MAX]; /* of the name */
+    time_t time;                 /* of the stamp, UTC */
+    enum spool_state state;
+    uint64_t size; /* bytes */
+};
+
+/* False where name is not of that form. Fills name, stamp and time. */
+bool spool_report_parse_name(const char *name, struct spool_report *out);
+/* All reports, newest first; the caller frees *out. Regular files of the right name only. */
+int spool_list(const struct spool *spool, struct spool_report **out, size_t *n) _must_check_;
+/* Which name a report of this time gets: minutes, then seconds where a report of that minute is
+ * there in any state, then the next free second. name has NAME_MAX + 1 bytes, stamp
+ * SPOOL_STAMP_MAX. attempt counts from 0: 0 is the minute, 1 the second, 2 one second later… */
+int spool_report_format_name(const char *serial, const char *user, time_t time, unsigned attempt,
+                             char *stamp, char *name) _must_check_;
+/* The state of the report of this name, or -ENOENT. */
+int spool_find(const struct spool *spool, const char *name) _must_check_;
+/* Moves a report, with one durable rename. -EEXIST is never silently resolved. */
+int spool_move(const struct spool *spool, const char *name, enum spool_state from,
+               enum spool_state to) _must_check_;
+/* Keeps the newest config->keep_reports of each state and, where the file system has less than
+ * config->min_free_space, drops vmcores first and then the oldest reports; never the newest report.
+ * Needs the lock. *removed (may be NULL) counts files. */
+int spool_prune(const struct spool *spool, const struct config *config, unsigned *removed)
+    _must_check_;
