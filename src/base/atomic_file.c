@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -113,26 +112,13 @@ int unlink_durable(int dirfd, const char *name)
     return fd_sync(dirfd);
 }
 
-static void closedirp(DIR **d)
-{
-    if (*d)
-        (void)closedir(*d);
-}
-
 void atomic_file_sweep(int dirfd)
 {
-    _cleanup_(closedirp) DIR *dir = NULL;
+    _cleanup_closedir_ DIR *dir =
+        dir_stream(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const struct dirent *entry;
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0)
-        return;
-    dir = fdopendir(fd);
-    if (!dir) {
-        (void)close(fd);
-        return;
-    }
-    while ((entry = readdir(dir)))
+    while (dir && (entry = readdir(dir)))
         if (span_starts(span_str(entry->d_name), TMP_PREFIX))
             (void)unlinkat(dirfd, entry->d_name, 0);
 }

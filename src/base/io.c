@@ -88,3 +88,12 @@ int fd_sync(int fd)
         return -errno;
     return 0;
 }
+
+DIR *dir_stream(int fd)
+{
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (!dir)
+        close_fd(&fd);
+    return dir;
+}

@@ -2,6 +2,7 @@
 /* Whole reads and writes on file descriptors. All return 0 or a negative errno. */
 #pragma once
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include "base/strbuf.h"
@@ -17,3 +18,12 @@ int file_read_at(int dirfd, const char *name, size_t max, struct strbuf *out) _m
 int dir_open_or_make(int dirfd, const char *name, mode_t mode) _must_check_;
 /* fsync that accepts file systems without it (-EINVAL, -EROFS on special files). */
 int fd_sync(int fd) _must_check_;
+/* A stream over the directory at fd, which it takes over in any case; NULL (errno) on failure and for
+ * a negative fd. */
+DIR *dir_stream(int fd);
+static inline void dir_stream_close(DIR **dir)
+{
+    if (*dir)
+        (void)closedir(*dir);
+}
+#define _cleanup_closedir_ _cleanup_(dir_stream_close)

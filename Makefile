@@ -1,0 +1,71 @@
+# The front door. Everything is built by meson and ninja below build/; nothing but `setup` needs root.
+#
+#   make          build                        make demo      a real crash, end to end
+#   make check    every test                   make bench     the figures, beside the peers'
+#   make dev      the build to work in         make vm-shell  a shell in the test machine
+#   make install  [DESTDIR=]                   make clean
+
+MESON ?= meson
+NINJA ?= ninja
+PYTHON ?= /usr/bin/python3
+PREFIX ?= /usr
+BUILD := build/main
+CHECK := build/check
+DEV := build/dev
+
+SETUP_FLAGS := --prefix=$(PREFIX) --sysconfdir=/etc --sbindir=bin
+SANITIZE := -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
+
+.PHONY: all setup demo check check-fast bench dev fuzz install vm-shell clean dist
+
+all: $(BUILD)/build.ninja
+	$(NINJA) -C $(BUILD)
+
+setup:
+	tools/setup
+
+$(BUILD)/build.ninja:
+	$(MESON) setup $(BUILD) $(SETUP_FLAGS)
+
+$(CHECK)/build.ninja:
+	$(MESON) setup $(CHECK) $(SETUP_FLAGS) $(SANITIZE) -Dwerror=true
+
+$(DEV)/build.ninja:
+	$(MESON) setup $(DEV) $(SETUP_FLAGS) $(SANITIZE) -Dwerror=true -Dtests=true -Dreceiver=true
+
+dev: $(DEV)/build.ninja
+	$(NINJA) -C $(DEV)
+
+demo: setup
+	$(MAKE) all
+	test/vm/demo
+
+check: setup
+	$(MAKE) all $(CHECK)/build.ninja
+	$(PYTHON) test/check.py
+
+# Without the virtual machines.
+check-fast: setup
+	$(MAKE) all $(CHECK)/build.ninja
+	$(PYTHON) test/check.py --fast
+
+bench: setup
+	$(MAKE) all
+	bench/run
+
+fuzz: setup
+	$(PYTHON) test/fuzz/run.py
+
+vm-shell: setup
+	$(MAKE) all
+	test/vm/shell
+
+install: all
+	DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD) --no-rebuild
+
+dist:
+	git archive --prefix=kdump-steamos-$$(sed -n "s/^  version: '\(.*\)',/\1/p" meson.build)/ \
+		-o build/kdump-steamos.tar.gz HEAD
+
+clean:
+	rm -rf build

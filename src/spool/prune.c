@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Retention: what goes first when there are too many reports or too little room. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+#include "base/atomic_file.h"
+#include "base/log.h"
+#include "spool/spool.h"
+
+#define VMCORE_PREFIX "vmcore."
+
+struct prune {
+    const struct spool *spool;
+    uint64_t min_free;
+    unsigned removed;
+};
+
+static bool room_is_short(const struct prune *p)
+{
+    struct statvfs st;
+
+    if (fstatvfs(p->spool->fd, &st) < 0)
+        return false; /* not known: remove nothing for it */
+    return (uint64_t)st.f_bavail * st.f_frsize < p->min_free;
+}
+
+/* A report goes first, then what state/ knows of it: a cut in between leaves an orphan, which the
+ * next run removes. */
+static int remove_report(struct prune *p, const struct spool_report *report)
+{
+    _cleanup_close_ int folder = spool_open_folder(p->spool, report->state, false);
+    int r = folder < 0 ? folder : unlink_durable(folder, report->name);
+
+    if (r < 0)
+        return r;
+    p->removed++;
+    log_info("removed %s (%s) to keep within the limits", report->name,
+             spool_state_name(report->state));
+    return 0;
+}
+
+/* The oldest vmcore's name; its stamp sorts as text. The number of vmcores is the result. */
+static unsigned oldest_vmcore(int crash, char *name, size_t size)
+{
+    _cleanup_closedir_ DIR *dir = dir_stream(openat(crash, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const struct dirent *entry;
+    unsigned n = 0;
+
+    while (dir && (entry = readdir(dir))) {
+        if (!span_starts(span_str(entry->d_name), VMCORE_PREFIX))
+            continue;
+        if (n++ == 0 || strcmp(entry->d_name, name) < 0)
+            (void)span_copy(span_str(entry->d_name), name, size);
+    }
+    return n;
+}
+
+static int prune_vmcores(struct prune *p, uint64_t keep)
+{
+    _cleanup_close_ int crash =
+        openat(p->spool->fd, "crash", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    char name[NAME_MAX + 1];
+
+    if (crash < 0)
+        return errno == ENOENT ? 0 : -errno;
+    for (;;) {
+        unsigned n = oldest_vmcore(crash, name, sizeof(name));
+        int r;
+
+        if (n == 0 || (n <= keep && !room_is_short(p)))
+            return 0;
+        r = unlink_durable(crash, name);
+        if (r < 0)
+            return r;
+        p->removed++;
+        log_info("removed crash/%s to keep within the limits", name);
+    }
+}
+
+static bool name_is_among(const char *name, size_t n, const struct spool_report *reports, size_t n_reports)
+{
+    for (size_t i = 0; i < n_reports; i++)
+        if (strlen(reports[i].name) == n && memcmp(reports[i].name, name, n) == 0)
+            return true;
+    return false;
+}
+
+/* state/REPORT.json of reports that are gone. */
+static void remove_orphans(struct prune *p)
+{
+    _cleanup_closedir_ DIR *dir = dir_stream(spool_open_state(p->spool, false));
+    _cleanup_free_ struct spool_report *reports = NULL;
+    const struct dirent *entry;
+    size_t n_reports;
+
+    if (!dir || spool_list(p->spool, &reports, &n_reports) < 0)
+        return;
+    while ((entry = readdir(dir))) {
+        struct span name = span_str(entry->d_name);
+
+        if (!span_starts(name, "steamos-") || !span_ends(name, ".zip.json"))
+            continue;
+        if (!name_is_among(name.p, name.n - strlen(".json"), reports, n_reports))
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+}
+
+/* Where room is short, what has arrived elsewhere goes before what is only here. */
+static const enum spool_state sacrifice[] = { SPOOL_SENT, SPOOL_FAILED, SPOOL_KEPT, SPOOL_PENDING };
+
+static int prune_reports(struct prune *p, uint64_t keep)
+{
+    _cleanup_free_ struct spool_report *reports = NULL;
+    uint64_t seen[SPOOL_N_STATES] = { 0 };
+    size_t n;
+    int r = spool_list(p->spool, &reports, &n);
+
+    if (r < 0)
+        return r;
+    /* reports[0] is the newest of all, and never goes. */
+    for (size_t i = 0; i < n; i++) {
+        if (++seen[reports[i].state] <= keep || i == 0)
+            continue;
+        r = remove_report(p, &reports[i]);
+        if (r < 0)
+            return r;
+        reports[i].size = UINT64_MAX; /* gone */
+    }
+    for (size_t s = 0; s < ARRAY_SIZE(sacrifice); s++)
+        for (size_t i = n; i-- > 1;) {
+            if (reports[i].state != sacrifice[s] || reports[i].size == UINT64_MAX)
+                continue;
+            if (!room_is_short(p))
+                return 0;
+            r = remove_report(p, &reports[i]);
+            if (r < 0)
+                return r;
+        }
+    return 0;
+}
+
+int spool_prune(const struct spool *spool, const struct config *config, unsigned *removed)
+{
+    struct prune p = { .spool = spool, .min_free = config->min_free_space };
+    int r;
+
+    atomic_file_sweep(spool->fd);
+    for (int state = 1; state < SPOOL_N_STATES; state++) {
+        _cleanup_close_ int folder = spool_open_folder(spool, (enum spool_state)state, false);
+
+        if (folder >= 0)
+            atomic_file_sweep(folder);
+    }
+    r = prune_vmcores(&p, config->keep_vmcores);
+    if (r == 0)
+        r = prune_reports(&p, config->keep_reports);
+    remove_orphans(&p);
+    if (removed)
+        *removed = p.removed;
+    return r;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A report of the spool with what its ZIP says of it, and how the verbs print such things. */
+#pragma once
+
+#include "base/json_file.h"
+#include "spool/spool.h"
+
+struct report_entry {
+    struct spool_report report;
+    char *title;     /* owned; "" where the ZIP has none */
+    char *signature; /* owned */
+};
+
+/* The newest max reports; the caller frees them. A ZIP that cannot be read has an empty title. */
+int report_entries_load(const struct spool *spool, size_t max, struct report_entry **out,
+                        size_t *n) _must_check_;
+void report_entries_free(struct report_entry *entries);
+DEFINE_CLEANUP(struct report_entry *, report_entries_free)
+/* A new object, or NULL when out of memory. */
+json_t *report_entry_to_json(const struct report_entry *entry);
+
+void format_utc(time_t time, char *buf, size_t size);   /* "2026-01-02 03:04" */
+void format_size(uint64_t bytes, char *buf, size_t size); /* "12.3K" */
+/* Prints value, indented, and a newline; 0 or a logged negative errno. */
+int print_json_value(const json_t *value);

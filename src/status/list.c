@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "status/entry.h"
+#include "status/status.h"
+
+static void print_table(const struct report_entry *entries, size_t n)
+{
+    printf("%-17s %-7s %8s  %-12s  %s\n", "TIME (UTC)", "STATE", "SIZE", "SIGNATURE", "TITLE");
+    for (size_t i = 0; i < n; i++) {
+        const struct report_entry *e = &entries[i];
+        char when[32], size[16];
+
+        format_utc(e->report.time, when, sizeof(when));
+        format_size(e->report.size, size, sizeof(size));
+        printf("%-17s %-7s %8s  %-12.12s  %s\n%-17s %s\n", when,
+               spool_state_name(e->report.state), size, e->signature, e->title, "",
+               e->report.name);
+    }
+}
+
+static int print_json(const struct report_entry *entries, size_t n)
+{
+    _cleanup_json_ json_t *array = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        if (json_array_append_new(array, report_entry_to_json(&entries[i])) < 0)
+            return log_oom();
+    return print_json_value(array);
+}
+
+static int run_list(struct context *context, int argc, char **argv)
+{
+    static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+    _cleanup_(report_entries_freep) struct report_entry *entries = NULL;
+    _cleanup_spool_ struct spool spool = SPOOL_INIT;
+    bool json = false;
+    size_t n = 0;
+    int option, r;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        if (option != 'j')
+            return EXIT_USAGE;
+        json = true;
+    }
+    if (optind != argc) {
+        log_error("list takes no arguments");
+        return EXIT_USAGE;
+    }
+    r = spool_open(&context->root, &context->config, false, &spool);
+    if (r == 0)
+        r = report_entries_load(&spool, SIZE_MAX, &entries, &n);
+    else if (r == -ENOENT)
+        r = 0; /* no folder yet: no reports */
+    if (r < 0)
+        return log_error_errno(r, "cannot list the reports in %s", context->config.kdump_folder);
+    if (json)
+        return print_json(entries, n);
+    if (n == 0)
+        printf("No reports in %s.\n", context->config.kdump_folder);
+    else
+        print_table(entries, n);
+    return EXIT_SUCCESS;
+}
+
+const struct verb verb_list = {
+    .name = "list",
+    .arguments = "[--json]",
+    .summary = "Lists the reports: time, title, signature, size, state",
+    .details = "  --json    for programs: an array of objects\n",
+    .run = run_list,
+};
