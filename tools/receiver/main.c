@@ -218,9 +218,11 @@ static int listen_on(const char *text, char *host, size_t host_size, unsigned *p
     socklen_t n = sizeof(name);
     struct addrinfo *ai = NULL;
     _cleanup_close_ int fd = -EBADF;
+    uint64_t wanted;
     int r;
 
-    if (!colon)
+    /* getaddrinfo() takes the port modulo 65536. */
+    if (!colon || !span_to_u64(span_str(colon + 1), &wanted) || wanted > UINT16_MAX)
         return -EINVAL;
     *colon = '\0';
     if (addr[0] == '[' && colon[-1] == ']') {
@@ -325,14 +327,15 @@ static int serve(struct receiver *rx, struct settings *s, const sigset_t *signal
     if (!daemon)
         return complain("cannot start the server%s",
                         rx->tls ? "; are --cert and --key right?" : "");
-    (void)printf("listening on %s://%s\nPOST_URL=%s://%s%s\n", scheme, host, scheme, host,
-                 rx->path);
-    (void)fflush(stdout);
     r = s->port_file ? write_port_file(s->port_file, port) : 0;
-    if (r < 0)
+    if (r < 0) {
         (void)complain("cannot write %s: %s", s->port_file, strerror(-r));
-    else
+    } else {
+        (void)printf("listening on %s://%s\nPOST_URL=%s://%s%s\n", scheme, host, scheme, host,
+                     rx->path);
+        (void)fflush(stdout);
         (void)sigwait(signals, &sig);
+    }
     (void)pthread_mutex_lock(&rx->stop_lock);
     rx->stopping = true;
     (void)pthread_cond_broadcast(&rx->stop_cond);
