@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs every fuzz target with libFuzzer: run.py [SECONDS each, default 60] [TARGET ...].
+
+What it finds lies in build/fuzz/findings; the grown corpora stay in build/fuzz/corpus, seeded from
+test/data and from shared kernel logs where there are any.
+"""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(TOP, "build", "fuzz")
+
+
+def main():
+    arguments = sys.argv[1:]
+    seconds = int(arguments.pop(0)) if arguments and arguments[0].isdigit() else 60
+    if not os.path.exists(os.path.join(BUILD, "build.ninja")):
+        subprocess.run(["meson", "setup", BUILD, "-Dfuzz=true", "-Db_sanitize=address,undefined",
+                        "-Dtests=false", "-Dreceiver=false"], check=True, cwd=TOP,
+                       env=dict(os.environ, CC="clang"))
+    subprocess.run(["ninja", "-C", BUILD], check=True)
+    targets = sorted(t for t in glob.glob(os.path.join(BUILD, "test", "fuzz", "fuzz_*"))
+                     if os.access(t, os.X_OK) and not os.path.isdir(t))
+    failed = []
+    for target in targets:
+        name = os.path.basename(target)
+        if arguments and name not in arguments:
+            continue
+        corpus = os.path.join(BUILD, "corpus", name)
+        findings = os.path.join(BUILD, "findings", name, "")
+        os.makedirs(corpus, exist_ok=True)
+        os.makedirs(findings, exist_ok=True)
+        seeds = os.path.join(TOP, "test", "fuzz", "seeds", name)
+        if os.path.isdir(seeds):
+            shutil.copytree(seeds, corpus, dirs_exist_ok=True)
+        print(f"== {name}: {seconds} s", flush=True)
+        run = subprocess.run([target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+                              "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={findings}",
+                              corpus])
+        if run.returncode:
+            failed.append(name)
+    print("fuzz: %d targets, %d failed%s" % (len(targets), len(failed),
+                                             ": " + " ".join(failed) if failed else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
