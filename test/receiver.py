@@ -10,9 +10,8 @@ import http.client
 import json
 import os
 import pathlib
-import select
 import subprocess
-import time
+import threading
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 START_TIMEOUT = 20  # seconds; a sanitized binary on a busy machine
@@ -65,42 +64,41 @@ class Receiver:
         if self.tls:
             command += [f"--cert={self.tls[0]}", f"--key={self.tls[1]}"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        try:
-            self._read_greeting()
-        except BaseException:
+        self._greeted = threading.Event()
+        self._reader = threading.Thread(target=self._read_output, daemon=True)
+        self._reader.start()
+        self._greeted.wait(START_TIMEOUT)
+        if self.output.count(b"\n") < 2:
             self.stop()
-            raise
-
-    def _read_greeting(self):
-        """The first two lines say where it listens."""
-        deadline = time.monotonic() + START_TIMEOUT
-        while self.output.count(b"\n") < 2:
-            ready, _, _ = select.select([self.process.stdout], [], [],
-                                        max(0, deadline - time.monotonic()))
-            chunk = os.read(self.process.stdout.fileno(), 4096) if ready else b""
-            if not chunk:
-                raise RuntimeError(f"the receiver does not start: {self.output!r}")
-            self.output += chunk
+            raise RuntimeError(f"the receiver does not start: {self.output!r}")
         first, second = self.output.decode().splitlines()[:2]
         self.url = second.removeprefix("POST_URL=")
         self.address, _, port = first.rpartition("/")[2].rpartition(":")
+        self.address = self.address.strip("[]")
         self.port = int(port)
+
+    def _read_output(self):
+        """All the time: a pipe that is full would stop it. Its greeting has two lines."""
+        with self.process.stdout as pipe:
+            while line := pipe.readline():
+                self.output += line
+                if self.output.count(b"\n") == 2:
+                    self._greeted.set()
+        self._greeted.set()
 
     def stop(self):
         """Ends it if it still runs; its exit status."""
-        if not self.process.stdout.closed:
-            if self.process.poll() is None:
-                self.process.terminate()
-            try:
-                self.output += self.process.communicate(timeout=START_TIMEOUT)[0]
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.output += self.process.communicate()[0]
-        return self.process.returncode
+        self.process.terminate()
+        return self.wait()
 
     def wait(self, timeout=START_TIMEOUT):
-        """For its own end, with --once; its exit status."""
-        self.output += self.process.communicate(timeout=timeout)[0]
+        """For its own end, with --once; its exit status (-9: it had to be killed)."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join()
         return self.process.returncode
 
     def start_url(self):

@@ -326,6 +326,28 @@ def test_client_that_goes_away_leaves_nothing(server, client):
     assert not list(server.store.glob("*/.put-*"))
 
 
+def test_broken_requests(server, client):
+    """No request of this kind may stop it, or leak (the sanitizers would end it with a failure)."""
+    path = urllib.parse.urlsplit(server.start_url()).path
+    for text in ("\r\n\r\n\r\n", "x\r\n\r\n", f"POST {path} HTTP/9.9\r\n\r\n", f"POST {path}\r\n\r\n",
+                 f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+                 f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+                 f"POST {path} HTTP/1.1\r\nno colon\r\n\r\n", f"POST {path}?%zz HTTP/1.1\r\n\r\n",
+                 f"{'P' * 5000} {path} HTTP/1.1\r\nHost: x\r\n\r\n", f"POST {path} HTTP/1.1\r\nX: "
+                 + "y" * 70000 + "\r\n\r\n", b"POST /\xff\x01 HTTP/1.1\r\nHost: \xff\r\n\r\n",
+                 b"\x16\x03\x01\x02\x00\x01\x00", f"POST {path} HTTP/1.1\r\nHost: x\r\nConte"):
+        raw_request(server, text, then_close=True)
+        with socket.create_connection((server.address, server.port), timeout=TIMEOUT) as s:
+            s.sendall(text.encode() if isinstance(text, str) else text)
+            s.shutdown(socket.SHUT_WR)
+            try:
+                assert b" 200 " not in s.recv(4096)
+            except ConnectionResetError:
+                pass
+    client.all_steps()
+    assert len(server.uploads()) == 1
+
+
 def test_expect_continue(server, client):
     """Refused before the body is sent, when the client waits for that."""
     response = client.start().response
@@ -622,6 +644,15 @@ def test_bad_faults(server, tmp_path, bad):
     assert run.returncode == 2 and "--fault" in run.stderr
 
 
+def test_every_kind_is_tested():
+    shown = subprocess.run([binary(), "--help"], capture_output=True, text=True, check=True).stdout
+    kinds = [line.split()[0].partition(":")[0].partition("[")[0]
+             for line in shown.partition("The kinds:\n")[2].splitlines()]
+    tested = pathlib.Path(__file__).read_text()
+    assert len(kinds) == 21
+    assert [kind for kind in kinds if f":{kind}" not in tested] == []
+
+
 # --- the program -------------------------------------------------------------------------------
 
 
@@ -667,7 +698,6 @@ def test_ipv6(tmp_path):
         pytest.skip("this machine has no IPv6")
     with Receiver(tmp_path / "store", listen="[::1]:0") as server:
         assert server.url.startswith(f"http://[::1]:{server.port}/")
-        server.address = "::1"
         assert Client(server).start().response["url"].startswith("http://[::1]:")
 
 

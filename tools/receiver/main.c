@@ -286,25 +286,26 @@ static void _printf_(2, 0) log_connection(void *cls, const char *fmt, va_list ap
 static struct MHD_Daemon *start_daemon(struct receiver *rx, struct settings *s, int fd,
                                        const char *cert, const char *key)
 {
-    const struct MHD_OptionItem tls[] = {
-        { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert },
+    /* The logger comes first: the options are read in this order, and complaints about the later
+     * ones, such as a broken key, belong there. TLS comes last, to be left out. */
+    struct MHD_OptionItem items[] = {
+        { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_connection, s },
+        { MHD_OPTION_LISTEN_SOCKET, fd, NULL },
+        { MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL },
+        { MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, NULL },
+        { MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL },
+        { MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK, NULL },
+        { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)api_uri, rx },
+        { MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)api_completed, rx },
+        { rx->tls ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, 0, (void *)(uintptr_t)cert },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key },
         { MHD_OPTION_END, 0, NULL },
     };
     unsigned flags = MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD |
                      MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ERROR_LOG;
 
-    /* The logger comes first: the options are read in this order, and complaints about the later
-     * ones, such as a broken key, belong there. */
     return MHD_start_daemon(flags | (rx->tls ? MHD_USE_TLS : 0U), 0, NULL, NULL, api_request, rx,
-                            MHD_OPTION_EXTERNAL_LOGGER, log_connection, s, MHD_OPTION_LISTEN_SOCKET,
-                            fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-                            MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
-                            MHD_OPTION_URI_LOG_CALLBACK, api_uri, rx, MHD_OPTION_NOTIFY_COMPLETED,
-                            api_completed, rx, MHD_OPTION_ARRAY, rx->tls ? tls : &tls[2],
-                            MHD_OPTION_END);
+                            MHD_OPTION_ARRAY, items, MHD_OPTION_END);
 }
 
 static int serve(struct receiver *rx, struct settings *s, const sigset_t *signals)

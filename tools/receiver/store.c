@@ -233,13 +233,15 @@ int store_start(struct store *s, char *gid, char *target, json_t *pairs, json_t 
     return r;
 }
 
+enum key { BY_GID, BY_TARGET };
+
 /* Newest first: what is looked for began a moment ago. The caller has the lock. */
-static struct entry *find(const struct store *s, const char *gid, const char *target)
+static struct entry *find(const struct store *s, enum key key, const char *value)
 {
     for (size_t i = s->n; i-- > 0;) {
         struct entry *e = s->entries[i];
 
-        if (gid ? strcmp(e->u.gid, gid) == 0 : strcmp(e->u.target, target) == 0)
+        if (strcmp(key == BY_GID ? e->u.gid : e->u.target, value) == 0)
             return e;
     }
     return NULL;
@@ -250,7 +252,7 @@ const struct upload *store_find_target(struct store *s, const char *target)
     struct entry *e;
 
     (void)pthread_mutex_lock(&s->lock);
-    e = find(s, NULL, target);
+    e = find(s, BY_TARGET, target);
     (void)pthread_mutex_unlock(&s->lock);
     return e ? &e->u : NULL;
 }
@@ -266,7 +268,7 @@ int put_open(struct store *s, const struct upload *u, struct put **out)
         return -ENOMEM;
     p->dir = p->fd = -EBADF;
     (void)pthread_mutex_lock(&s->lock);
-    e = find(s, NULL, u->target);
+    e = find(s, BY_TARGET, u->target);
     finished = e && e->finishes > 0;
     serial = s->serial++;
     (void)pthread_mutex_unlock(&s->lock);
@@ -364,7 +366,7 @@ int store_finish(struct store *s, const char *gid, const struct upload **out)
     int r = -ENOENT;
 
     (void)pthread_mutex_lock(&s->lock);
-    e = find(s, gid, NULL);
+    e = find(s, BY_GID, gid);
     if (e)
         r = e->puts > 0 ? finish_locked(s, e) : -ENODATA;
     (void)pthread_mutex_unlock(&s->lock);
