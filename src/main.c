@@ -17,24 +17,26 @@ static const struct verb *const verbs[] = {
 
 static void print_help(void)
 {
-    printf("Usage: kdump-steamos [--root=DIR] [--config=FILE] [-q|-v] VERB [ARGUMENTS]\n\n"
-           "Records kernel crashes: armed at boot, it keeps what a crash leaves behind, explains it\n"
-           "and sends it.\n\nVerbs:\n");
+    printf(
+        "Usage: kdump-steamos [--root=DIR] [--config=FILE] [-q|-v] VERB [ARGUMENTS]\n\n"
+        "Records kernel crashes: armed at boot, it keeps what a crash leaves behind, explains it\n"
+        "and sends it.\n\nVerbs:\n");
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
         char left[80];
 
         (void)snprintf(left, sizeof(left), "%s %s", verbs[i]->name, verbs[i]->arguments);
         printf("  %-34s %s\n", left, verbs[i]->summary);
     }
-    printf("\nOptions:\n"
-           "  --root=DIR      work on the machine whose files are below DIR; nothing is done to the\n"
-           "                  running one\n"
-           "  --config=FILE   read FILE instead of /etc/default/kdump\n"
-           "  -q, --quiet     say only what went wrong\n"
-           "  -v, --verbose   say more\n"
-           "  -h, --help      this text; behind a verb, that verb's\n"
-           "  --version       the version\n\n"
-           "Exit status: 0 done, 1 failed, 2 wrong usage; status: 0 armed, 3 not armed.\n");
+    printf(
+        "\nOptions:\n"
+        "  --root=DIR      work on the machine whose files are below DIR; nothing is done to the\n"
+        "                  running one\n"
+        "  --config=FILE   read FILE instead of /etc/default/kdump\n"
+        "  -q, --quiet     say only what went wrong\n"
+        "  -v, --verbose   say more\n"
+        "  -h, --help      this text; behind a verb, that verb's\n"
+        "  --version       the version\n\n"
+        "Exit status: 0 done, 1 failed, 2 wrong usage; status: 0 armed, 3 not armed.\n");
 }
 
 static void print_verb_help(const struct verb *verb)

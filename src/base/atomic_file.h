@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A file that appears whole or not at all: written under a temporary name in its directory, synced,
- * renamed, and the directory synced. Only after atomic_file_commit() has returned 0 may the source of
- * the data be deleted.
+ * renamed, and the directory synced. Only after atomic_file_commit() has returned 0 may the source
+ * of the data be deleted.
  */
 #pragma once
 
@@ -17,7 +17,10 @@ struct atomic_file {
     char tmp[NAME_MAX + 1];
 };
 
-#define ATOMIC_FILE_INIT { .dirfd = -EBADF, .fd = -EBADF }
+#define ATOMIC_FILE_INIT              \
+    {                                 \
+        .dirfd = -EBADF, .fd = -EBADF \
+    }
 #define _cleanup_atomic_file_ _cleanup_(atomic_file_discard)
 
 int atomic_file_open(struct atomic_file *f, int dirfd, const char *name, mode_t mode) _must_check_;

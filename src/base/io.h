@@ -7,8 +7,8 @@
 
 #include "base/strbuf.h"
 
-/* Appends all that fd gives until its end; -EFBIG when that is more than max bytes (what was read so
- * far is then in out). Sizes are not trusted: files of /proc and /sys say 0 or 4096. */
+/* Appends all that fd gives until its end; -EFBIG when that is more than max bytes (what was read
+ * so far is then in out). Sizes are not trusted: files of /proc and /sys say 0 or 4096. */
 int fd_read_all(int fd, size_t max, struct strbuf *out) _must_check_;
 int fd_write_all(int fd, const void *p, size_t n) _must_check_;
 /* A regular file below dirfd, read as by fd_read_all. Symbolic links are not followed; anything but
@@ -18,8 +18,8 @@ int file_read_at(int dirfd, const char *name, size_t max, struct strbuf *out) _m
 int dir_open_or_make(int dirfd, const char *name, mode_t mode) _must_check_;
 /* fsync that accepts file systems without it (-EINVAL, -EROFS on special files). */
 int fd_sync(int fd) _must_check_;
-/* A stream over the directory at fd, which it takes over in any case; NULL (errno) on failure and for
- * a negative fd. */
+/* A stream over the directory at fd, which it takes over in any case; NULL (errno) on failure and
+ * for a negative fd. */
 DIR *dir_stream(int fd);
 static inline void dir_stream_close(DIR **dir)
 {

@@ -28,11 +28,11 @@ void log_write(enum log_level level, int error, const char *fmt, ...) _printf_(3
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, 0, __VA_ARGS__)
 
 /* These append the error's text and give the error back: return log_error_errno(r, "cannot …"). */
-#define log_full_errno(level, error, ...)                                                          \
-    ({                                                                                             \
-        int error_ = (error);                                                                      \
-        log_write((level), error_, __VA_ARGS__);                                                   \
-        error_;                                                                                    \
+#define log_full_errno(level, error, ...)        \
+    ({                                           \
+        int error_ = (error);                    \
+        log_write((level), error_, __VA_ARGS__); \
+        error_;                                  \
     })
 #define log_error_errno(error, ...) log_full_errno(LOG_LEVEL_ERROR, error, __VA_ARGS__)
 #define log_warning_errno(error, ...) log_full_errno(LOG_LEVEL_WARNING, error, __VA_ARGS__)

@@ -10,17 +10,17 @@
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)                                                                                  \
-    ({                                                                                             \
-        __typeof__(a) min_a_ = (a);                                                                \
-        __typeof__(b) min_b_ = (b);                                                                \
-        min_a_ < min_b_ ? min_a_ : min_b_;                                                         \
+#define MIN(a, b)                          \
+    ({                                     \
+        __typeof__(a) min_a_ = (a);        \
+        __typeof__(b) min_b_ = (b);        \
+        min_a_ < min_b_ ? min_a_ : min_b_; \
     })
-#define MAX(a, b)                                                                                  \
-    ({                                                                                             \
-        __typeof__(a) max_a_ = (a);                                                                \
-        __typeof__(b) max_b_ = (b);                                                                \
-        max_a_ > max_b_ ? max_a_ : max_b_;                                                         \
+#define MAX(a, b)                          \
+    ({                                     \
+        __typeof__(a) max_a_ = (a);        \
+        __typeof__(b) max_b_ = (b);        \
+        max_a_ > max_b_ ? max_a_ : max_b_; \
     })
 
 /* A variable declared with _cleanup_(f) has f(&variable) called at the end of its scope. */
@@ -31,11 +31,11 @@
 #define _must_check_ __attribute__((warn_unused_result))
 
 /* Defines NAMEp(), a cleanup function for a variable of pointer type TYPE. */
-#define DEFINE_CLEANUP(type, free_function)                                                        \
-    static inline void free_function##p(type *p)                                                   \
-    {                                                                                              \
-        if (*p)                                                                                    \
-            free_function(*p);                                                                     \
+#define DEFINE_CLEANUP(type, free_function)      \
+    static inline void free_function##p(type *p) \
+    {                                            \
+        if (*p)                                  \
+            free_function(*p);                   \
     }
 
 static inline void free_ptr(void *p)
@@ -53,17 +53,17 @@ static inline void close_fd(int *fd)
 }
 
 /* Hands the ownership out of a cleanup variable. */
-#define TAKE_PTR(p)                                                                                \
-    ({                                                                                             \
-        __typeof__(p) taken_ = (p);                                                                \
-        (p) = NULL;                                                                                \
-        taken_;                                                                                    \
+#define TAKE_PTR(p)                 \
+    ({                              \
+        __typeof__(p) taken_ = (p); \
+        (p) = NULL;                 \
+        taken_;                     \
     })
-#define TAKE_FD(fd)                                                                                \
-    ({                                                                                             \
-        int taken_ = (fd);                                                                         \
-        (fd) = -EBADF;                                                                             \
-        taken_;                                                                                    \
+#define TAKE_FD(fd)        \
+    ({                     \
+        int taken_ = (fd); \
+        (fd) = -EBADF;     \
+        taken_;            \
     })
 
 /* Checked arithmetic: false when the result does not fit; *out is then untouched by contract. */

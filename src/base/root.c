@@ -102,8 +102,7 @@ static int walk_step(struct walk *w, int flags, mode_t mode, bool resolve_links,
         return fd < 0 ? -errno : (*out = fd, 0);
     }
     fd = openat(top, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode) &&
-        !(last && (flags & O_NOFOLLOW))) {
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode) && !(last && (flags & O_NOFOLLOW))) {
         int r = resolve_links ? walk_expand_link(w, fd) : -ELOOP;
 
         (void)close(fd);
@@ -156,8 +155,7 @@ static int open_resolved(int dirfd, const char *path, int flags, mode_t mode, ui
         fd = sys_openat2(dirfd, path, &how);
     } while (fd < 0 && errno == EAGAIN);
     if (fd < 0 && errno == ENOSYS)
-        return open_by_walk(dirfd, path, flags | O_CLOEXEC, mode,
-                            !(resolve & RESOLVE_NO_SYMLINKS));
+        return open_by_walk(dirfd, path, flags | O_CLOEXEC, mode, !(resolve & RESOLVE_NO_SYMLINKS));
     return fd < 0 ? -errno : (int)fd;
 }
 

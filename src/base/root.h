@@ -32,7 +32,8 @@ int open_untrusted(int dirfd, const char *path) _must_check_;
 bool root_exists(const struct root *root, const char *path);
 int root_stat(const struct root *root, const char *path, struct stat *st) _must_check_;
 /* Appends the file's bytes, at most max (-EFBIG with the first max bytes in out). */
-int root_read(const struct root *root, const char *path, size_t max, struct strbuf *out) _must_check_;
+int root_read(const struct root *root, const char *path, size_t max,
+              struct strbuf *out) _must_check_;
 /* The trimmed first line of a small file such as those of sysfs; -EFBIG where it does not fit. */
 int root_read_line(const struct root *root, const char *path, char *buf, size_t size) _must_check_;
 /* Writes to a file that exists, in one write(2), as sysfs and /proc want it. */

@@ -42,7 +42,8 @@ static int host_module_load(void *ctx, const char *name, const char *options)
         return r;
     if (!list)
         return -ENOENT;
-    kmod_list_foreach(item, list) {
+    kmod_list_foreach(item, list)
+    {
         _cleanup_(kmod_module_unrefp) struct kmod_module *m = kmod_module_get_module(item);
 
         r = kmod_module_probe_insert_module(m, KMOD_PROBE_FAIL_ON_LOADED, options, NULL, NULL,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What alters the machine, as one table of operations. Files are read and written through
- * struct root; everything else that changes the running system goes through here, so that a verb can
- * be run on a directory tree and its operations recorded instead of done.
+ * struct root; everything else that changes the running system goes through here, so that a verb
+ * can be run on a directory tree and its operations recorded instead of done.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ struct sysops {
     int (*module_unload)(void *ctx, const char *name);
     int (*mount)(void *ctx, const char *source, const char *target, const char *type,
                  unsigned long flags);
-    /* Runs a program directly (argv[0] is an absolute path, no shell), with an empty environment but
-     * for PATH and LC_ALL=C, stdin and stderr on /dev/null. At most max bytes of its output are
+    /* Runs a program directly (argv[0] is an absolute path, no shell), with an empty environment
+     * but for PATH and LC_ALL=C, stdin and stderr on /dev/null. At most max bytes of its output are
      * appended to out (more: the program is killed, -EFBIG). -ETIMEDOUT after timeout_s seconds;
      * otherwise its exit status, 128 + signal when it was killed. -ENOENT: no such program. */
     int (*run)(void *ctx, const char *const argv[], size_t max, unsigned timeout_s,

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -68,8 +66,8 @@ static bool parse_bool(struct span value, bool *out)
     static const struct {
         const char *word;
         bool value;
-    } words[] = { { "1", true },    { "0", false },  { "yes", true }, { "no", false },
-                  { "true", true }, { "false", false }, { "on", true }, { "off", false } };
+    } words[] = { { "1", true },    { "0", false },     { "yes", true }, { "no", false },
+                  { "true", true }, { "false", false }, { "on", true },  { "off", false } };
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (span_eq_case(value, words[i].word)) {
@@ -166,8 +164,8 @@ static int apply(struct config *config, const struct shell_assign *a, const char
     if (is_ignored(a->key))
         return 0;
     if (!key) {
-        log_warning("%s:%u: there is no key %.*s, ignoring", file, a->line, (int)MIN(a->key.n, (size_t)64),
-                    a->key.p);
+        log_warning("%s:%u: there is no key %.*s, ignoring", file, a->line,
+                    (int)MIN(a->key.n, (size_t)64), a->key.p);
         return 0;
     }
     r = set_key(config, key, value);
@@ -180,6 +178,26 @@ static int apply(struct config *config, const struct shell_assign *a, const char
     else
         log_warning("%s:%u: %s wants %s, ignoring the line", file, a->line, key->name,
                     type_hints[key->type]);
+    return 0;
+}
+
+int config_parse(struct span text, const char *name, struct config *config)
+{
+    struct shell_assign_cursor cursor = shell_assign_start(text);
+    struct shell_assign a;
+
+    while (shell_assign_next(&cursor, &a)) {
+        int r;
+
+        if (a.error != SHELL_ASSIGN_OK) {
+            log_warning("%s:%u: %s, ignoring the line", name, a.line,
+                        shell_assign_strerror(a.error));
+            continue;
+        }
+        r = apply(config, &a, name);
+        if (r < 0)
+            return r;
+    }
     return 0;
 }
 
@@ -273,10 +291,10 @@ static void write_doc(struct strbuf *out, const char *doc)
 
 int config_write_template(struct strbuf *out)
 {
-    (void)strbuf_str(out,
-                     "# Tunings of kdump-steamos. Each key stands here with its default; take the\n"
-                     "# '#' off a key to change it, or put it into a file below kdump.d/, whose name\n"
-                     "# ends in .conf. Values are quoted as in a shell, but nothing is executed.\n");
+    (void)strbuf_str(
+        out, "# Tunings of kdump-steamos. Each key stands here with its default; take the\n"
+             "# '#' off a key to change it, or put it into a file below kdump.d/, whose name\n"
+             "# ends in .conf. Values are quoted as in a shell, but nothing is executed.\n");
     for (size_t i = 0; i < config_n_keys; i++) {
         (void)strbuf_char(out, '\n');
         write_doc(out, config_keys[i].doc);

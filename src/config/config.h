@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The tunings: /etc/default/kdump, overridden by /etc/default/kdump.d, *.conf, in the order of their
- * names. One table (config_keys) has every key's name, type, default, bounds and text; the shipped
- * file and the manual page are made from it.
+ * The tunings: /etc/default/kdump, overridden by /etc/default/kdump.d, *.conf, in the order of
+ * their names. One table (config_keys) has every key's name, type, default, bounds and text; the
+ * shipped file and the manual page are made from it.
  */
 #pragma once
 
@@ -10,22 +10,22 @@
 
 struct config {
     /* the original's keys */
-    char *mount_devnode;             /* "" : the file system that holds kdump_folder */
-    char *kdump_folder;              /* absolute, or relative to mount_devnode */
+    char *mount_devnode; /* "" : the file system that holds kdump_folder */
+    char *kdump_folder;  /* absolute, or relative to mount_devnode */
     bool full_coredump;
     char *makedumpfile_coredump_cmd;
     char *makedumpfile_dmesg_cmd;
     bool grub_autoset;
     bool use_pstore_ram;
     bool log_submission;
-    char *loginvdf;                  /* "" : below user 1000's home */
-    char *post_url;                  /* has the word ACTION; "" : no server */
+    char *loginvdf; /* "" : below user 1000's home */
+    char *post_url; /* has the word ACTION; "" : no server */
     /* ours */
-    uint64_t keep_reports;           /* reports in each state folder */
+    uint64_t keep_reports; /* reports in each state folder */
     uint64_t keep_vmcores;
-    uint64_t min_free_space;         /* bytes to leave free on the spool's file system */
-    uint64_t ramoops_record_size;    /* bytes; 0: chosen from the region */
-    uint64_t ramoops_console_size;   /* bytes; 0: chosen from the region */
+    uint64_t min_free_space;       /* bytes to leave free on the spool's file system */
+    uint64_t ramoops_record_size;  /* bytes; 0: chosen from the region */
+    uint64_t ramoops_console_size; /* bytes; 0: chosen from the region */
 };
 
 enum config_type { CONFIG_STRING, CONFIG_BOOL, CONFIG_COUNT, CONFIG_SIZE };

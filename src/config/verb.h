@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A verb of the command line: each verb's file exports one const struct verb, main.c has the table. */
+/* A verb of the command line: each verb's file exports one const struct verb, main.c has the table.
+ */
 #pragma once
 
 #include "base/sysops.h"
@@ -17,8 +18,8 @@ struct verb {
     const char *arguments; /* for the help: "[--json]" */
     const char *summary;   /* one line */
     const char *details;   /* options, a line each; or NULL */
-    /* argv[0] is the verb's name. Returns an exit status (below) or a negative errno that was logged
-     * already, which ends in EXIT_FAILURE. */
+    /* argv[0] is the verb's name. Returns an exit status (below) or a negative errno that was
+     * logged already, which ends in EXIT_FAILURE. */
     int (*run)(struct context *context, int argc, char **argv);
 };
 

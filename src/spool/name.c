@@ -26,8 +26,7 @@ static bool parse_stamp(struct span stamp, time_t *out)
     if ((stamp.n != MINUTE_STAMP && stamp.n != SECOND_STAMP) ||
         !take_digits(&stamp, 4, &tm.tm_year) || !take_digits(&stamp, 2, &tm.tm_mon) ||
         !take_digits(&stamp, 2, &tm.tm_mday) || !take_digits(&stamp, 2, &tm.tm_hour) ||
-        !take_digits(&stamp, 2, &tm.tm_min) ||
-        (stamp.n > 0 && !take_digits(&stamp, 2, &tm.tm_sec)))
+        !take_digits(&stamp, 2, &tm.tm_min) || (stamp.n > 0 && !take_digits(&stamp, 2, &tm.tm_sec)))
         return false;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;

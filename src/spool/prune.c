@@ -43,7 +43,8 @@ static int remove_report(struct prune *p, const struct spool_report *report)
 /* The oldest vmcore's name; its stamp sorts as text. The number of vmcores is the result. */
 static unsigned oldest_vmcore(int crash, char *name, size_t size)
 {
-    _cleanup_closedir_ DIR *dir = dir_stream(openat(crash, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    _cleanup_closedir_ DIR *dir =
+        dir_stream(openat(crash, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const struct dirent *entry;
     unsigned n = 0;
 
@@ -78,7 +79,8 @@ static int prune_vmcores(struct prune *p, uint64_t keep)
     }
 }
 
-static bool name_is_among(const char *name, size_t n, const struct spool_report *reports, size_t n_reports)
+static bool name_is_among(const char *name, size_t n, const struct spool_report *reports,
+                          size_t n_reports)
 {
     for (size_t i = 0; i < n_reports; i++)
         if (strlen(reports[i].name) == n && memcmp(reports[i].name, name, n) == 0)

@@ -109,16 +109,15 @@ static int folder_path(const struct root *root, const struct config *config, cha
     return r < 0 ? -ENOMEM : 0;
 }
 
-int spool_open(const struct root *root, const struct config *config, bool create,
-               struct spool *out)
+int spool_open(const struct root *root, const struct config *config, bool create, struct spool *out)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
     int r = folder_path(root, config, &spool.path);
 
     if (r < 0)
         return r;
-    spool.fd = create ? root_make_dir(root, spool.path, FOLDER_MODE)
-                      : root_open_dir(root, spool.path);
+    spool.fd =
+        create ? root_make_dir(root, spool.path, FOLDER_MODE) : root_open_dir(root, spool.path);
     if (spool.fd < 0)
         return spool.fd;
     *out = spool;

@@ -25,7 +25,10 @@ struct spool {
     char *path;  /* of the folder below the root, for messages */
 };
 
-#define SPOOL_INIT { .fd = -EBADF, .lock_fd = -EBADF }
+#define SPOOL_INIT                      \
+    {                                   \
+        .fd = -EBADF, .lock_fd = -EBADF \
+    }
 #define _cleanup_spool_ _cleanup_(spool_close)
 
 /* Opens the kdump folder that the configuration names; create makes it and its folders where they
@@ -36,8 +39,8 @@ int spool_open(const struct root *root, const struct config *config, bool create
 void spool_close(struct spool *spool);
 /* Excludes other runs of ours until spool_close(); waits at most timeout_ms. -EBUSY. */
 int spool_lock(struct spool *spool, unsigned timeout_ms) _must_check_;
-/* The folder of a state, or state/ itself; the caller closes the fd. -ENOENT where it is missing and
- * create is false. */
+/* The folder of a state, or state/ itself; the caller closes the fd. -ENOENT where it is missing
+ * and create is false. */
 int spool_open_folder(const struct spool *spool, enum spool_state state, bool create) _must_check_;
 int spool_open_state(const struct spool *spool, bool create) _must_check_;
 const char *spool_state_name(enum spool_state state); /* "pending", "sent", "kept", "failed" */
@@ -70,5 +73,5 @@ int spool_move(const struct spool *spool, const char *name, enum spool_state fro
 /* Keeps the newest config->keep_reports of each state and, where the file system has less than
  * config->min_free_space, drops vmcores first and then the oldest reports; never the newest report.
  * Needs the lock. *removed (may be NULL) counts files. */
-int spool_prune(const struct spool *spool, const struct config *config, unsigned *removed)
-    _must_check_;
+int spool_prune(const struct spool *spool, const struct config *config,
+                unsigned *removed) _must_check_;

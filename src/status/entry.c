@@ -110,8 +110,8 @@ json_t *report_entry_to_json(const struct report_entry *entry)
     char when[32];
 
     format_utc(entry->report.time, when, sizeof(when));
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:I}", "name", entry->report.name, "time", when,
-                     "time_epoch", (json_int_t)entry->report.time, "state",
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:I}", "name", entry->report.name, "time",
+                     when, "time_epoch", (json_int_t)entry->report.time, "state",
                      spool_state_name(entry->report.state), "title", entry->title, "signature",
                      entry->signature, "size", (json_int_t)entry->report.size);
 }

@@ -16,9 +16,8 @@ static void print_table(const struct report_entry *entries, size_t n)
 
         format_utc(e->report.time, when, sizeof(when));
         format_size(e->report.size, size, sizeof(size));
-        printf("%-17s %-7s %8s  %-12.12s  %s\n%-17s %s\n", when,
-               spool_state_name(e->report.state), size, e->signature, e->title, "",
-               e->report.name);
+        printf("%-17s %-7s %8s  %-12.12s  %s\n%-17s %s\n", when, spool_state_name(e->report.state),
+               size, e->signature, e->title, "", e->report.name);
     }
 }
 
