@@ -11,12 +11,15 @@ the default ones, for example KERNELS="linux-image-6.12-amd64".
 import dataclasses
 import fcntl
 import glob
+import lzma
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -45,6 +48,11 @@ class Kernel:
     def crashme(self):
         """Path of crashme.ko for this kernel, built when the sources are newer."""
         return _build_crashme(self)
+
+    def vmlinux(self):
+        """The kernel proper, taken out of the compressed image: an emulator boots it (by PVH) in
+        half the time, but at its link address. The image itself if it cannot be taken out."""
+        return _extract_vmlinux(self)
 
 
 def _run(command, **kwargs):
@@ -184,6 +192,38 @@ def available():
         raise KernelError("no kernel to test with: apt knows none of " + ", ".join(DEBIAN_SERIES)
                           + ", and /usr/lib/modules has none")
     return kernels
+
+
+def _decompress(payload):
+    """The kernel in a bzImage's payload, or None."""
+    if payload.startswith(b"\xfd7zXZ\0"):
+        return lzma.LZMADecompressor().decompress(payload)
+    if payload.startswith(b"\x1f\x8b"):
+        return zlib.decompressobj(31).decompress(payload)
+    if payload.startswith(b"\x28\xb5\x2f\xfd"):
+        # The last four bytes are the size, for the kernel's own decompressor.
+        return subprocess.run(["zstd", "-dcq"], input=payload[:-4], stdout=subprocess.PIPE,
+                              check=False).stdout
+    return None
+
+
+def _extract_vmlinux(kernel):
+    target = os.path.join(CACHE, "vmlinux-" + kernel.version)
+    with _Lock():
+        if os.path.exists(target) and os.path.getmtime(target) >= os.path.getmtime(kernel.image):
+            return target
+        with open(kernel.image, "rb") as file:
+            image = file.read()
+        # Documentation/arch/x86/boot.rst: setup_sects, payload_offset, payload_length.
+        start = ((image[0x1f1] or 4) + 1) * 512
+        offset, length = struct.unpack_from("<II", image, 0x248)
+        vmlinux = _decompress(image[start + offset:start + offset + length])
+        if not vmlinux or not vmlinux.startswith(b"\x7fELF"):
+            return kernel.image
+        with open(target + ".new", "wb") as file:
+            file.write(vmlinux)
+        os.rename(target + ".new", target)
+    return target
 
 
 def _build_crashme(kernel):
