@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "arm/arm.h"
+#include "arm/state.h"
+#include "base/log.h"
+#include "pstore/panic_policy.h"
+
+static int unload_ramoops(const struct context *context, const struct pstore_backend *backend)
+{
+    int r;
+
+    if (backend->kind != PSTORE_KIND_RAMOOPS && !backend->ramoops_present)
+        return 0;
+    r = context->ops->module_unload(context->ops->ctx, "ramoops");
+    if (r < 0 && r != -ENOENT)
+        return log_error_errno(r, "cannot unload ramoops; it records until the next boot");
+    return 0;
+}
+
+static int restore_panic_print(const struct root *root, const struct boot_marker *marker)
+{
+    static const char path[] = "/proc/sys/kernel/panic_print";
+    char text[24];
+    int64_t live;
+    int r;
+
+    if (marker->panic_print_set < 0 || marker->panic_print_found < 0 ||
+        sysctl_read(root, path, &live) < 0 || live != marker->panic_print_set)
+        return 0;
+    (void)snprintf(text, sizeof(text), "%" PRId64 "\n", marker->panic_print_found);
+    r = root_write(root, path, text);
+    if (r < 0)
+        return log_error_errno(r, "cannot set kernel.panic_print back to %" PRId64,
+                               marker->panic_print_found);
+    return 0;
+}
+
+/* A boot that armed nothing: what records was there before us, and stays. */
+static int nothing_to_undo(const struct pstore_backend *backend)
+{
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+
+    if (!pstore_backend_armed(backend)) {
+        log_notice("disarmed: nothing was armed in this boot");
+        return EXIT_SUCCESS;
+    }
+    if (pstore_backend_describe(backend, &text) < 0)
+        return log_oom();
+    log_notice("nothing to undo: not armed by kdump-steamos in this boot, left as it is: %s",
+               strbuf_cstr(&text));
+    return EXIT_SUCCESS;
+}
+
+static int undo(struct context *context, struct arm_state *state,
+                const struct pstore_backend *backend, bool this_boot)
+{
+    bool planned = context->ops == &sysops_planned;
+    int unload = 0, restore = 0, r;
+
+    if (this_boot && state->last.loaded_ramoops)
+        unload = unload_ramoops(context, backend);
+    if (planned)
+        return EXIT_SUCCESS;
+    if (this_boot)
+        restore = restore_panic_print(&context->root, &state->last);
+    if (unload < 0 || restore < 0)
+        return unload < 0 ? unload : restore;
+    r = boot_marker_remove(state->fd);
+    return r < 0 ? log_error_errno(r, "cannot remove the boot marker in %s/state",
+                                   state->spool.path)
+                 : 0;
+}
+
+static int run_disarm(struct context *context, int argc, char **argv)
+{
+    _cleanup_arm_state_ struct arm_state state = ARM_STATE_INIT;
+    struct pstore_backend before, after;
+    char boot_id[40] = "";
+    bool this_boot;
+    int r;
+
+    if (argc > 1) {
+        log_error("disarm takes no arguments");
+        return EXIT_USAGE;
+    }
+    if (pstore_backend_inspect(&context->root, &before) < 0)
+        return log_oom();
+    if (root_read_line(&context->root, "/proc/sys/kernel/random/boot_id", boot_id,
+                       sizeof(boot_id)) < 0)
+        boot_id[0] = '\0';
+    arm_state_open(context, false, &state);
+    this_boot = state.found && boot_id[0] != '\0' && strcmp(state.last.boot_id, boot_id) == 0;
+    if (state.found) {
+        r = undo(context, &state, &before, this_boot);
+        if (r != 0)
+            return r;
+    }
+    if (!this_boot || !state.last.loaded_ramoops)
+        return nothing_to_undo(&before);
+    if (context->ops == &sysops_planned)
+        return EXIT_SUCCESS;
+    if (pstore_backend_inspect(&context->root, &after) < 0)
+        return log_oom();
+    if (after.kind == PSTORE_KIND_RAMOOPS) {
+        log_error("ramoops is still registered; it records until the next boot");
+        return EXIT_FAILURE;
+    }
+    log_notice("disarmed: a crash of this boot leaves no record from now on; records that were not "
+               "collected stay in memory until it is armed again");
+    return EXIT_SUCCESS;
+}
+
+const struct verb verb_disarm = {
+    .name = "disarm",
+    .arguments = "",
+    .summary = "Undo what arm did in this boot",
+    .details = "The next boot arms again; systemctl disable kdump-steamos.service keeps it off.\n",
+    .run = run_disarm,
+};

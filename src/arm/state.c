@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "arm/state.h"
+#include "base/log.h"
+#include "pstore/panic_policy.h"
+
+static const char panic_print_path[] = "/proc/sys/kernel/panic_print";
+
+void arm_state_close(struct arm_state *state)
+{
+    close_fd(&state->fd);
+    spool_close(&state->spool);
+}
+
+void arm_state_open(const struct context *context, bool create, struct arm_state *out)
+{
+    int r;
+
+    *out = (struct arm_state)ARM_STATE_INIT;
+    r = spool_open(&context->root, &context->config, create, &out->spool);
+    if (r >= 0) {
+        out->fd = spool_open_state(&out->spool, create);
+        r = out->fd;
+    }
+    if (r < 0) {
+        if (create)
+            (void)log_warning_errno(r,
+                                    "the guard against boot loops is off, for there is no writable "
+                                    "kdump folder %s, ignoring",
+                                    context->config.kdump_folder);
+        return;
+    }
+    r = boot_marker_read(out->fd, &out->last);
+    out->found = r == 0;
+    if (r < 0 && r != -ENOENT)
+        (void)log_warning_errno(r, "cannot read the boot marker in %s/state, ignoring",
+                                out->spool.path);
+}
+
+struct boot_marker arm_state_marker(const struct arm_state *state, const char *boot_id,
+                                    const char *kernel)
+{
+    struct boot_marker marker = {
+        .phase = BOOT_STARTED,
+        .time = time(NULL),
+        .panic_print_found = -1,
+        .panic_print_set = -1,
+    };
+
+    if (state->found && boot_id[0] != '\0' && strcmp(state->last.boot_id, boot_id) == 0)
+        marker = state->last;
+    (void)span_copy(span_str(boot_id), marker.boot_id, sizeof(marker.boot_id));
+    (void)span_copy(span_str(kernel), marker.kernel, sizeof(marker.kernel));
+    return marker;
+}
+
+void arm_state_save(struct arm_state *state, const struct boot_marker *marker)
+{
+    int r;
+
+    if (state->fd < 0)
+        return;
+    r = boot_marker_write(state->fd, marker);
+    if (r == 0) {
+        state->last = *marker;
+        state->found = true;
+    } else {
+        (void)log_warning_errno(r, "cannot write the boot marker in %s/state: the guard against boot "
+                                   "loops is off, ignoring", state->spool.path);
+    }
+}
+
+static void warn_of_tasks(int64_t live, const struct panic_print_facts *facts)
+{
+    uint64_t capacity = panic_print_capacity(facts);
+
+    if ((live & PANIC_PRINT_TASKS) && facts->tasks > capacity)
+        log_warning("kernel.panic_print=%" PRId64 " lists all tasks, but a record has room for %"
+                    PRIu64 " and there are %" PRIu64 ": a panic's own text would be pushed out; "
+                    "set it to %d, or boot with log_buf_len=4M",
+                    live, capacity, facts->tasks, PANIC_PRINT_MEM);
+}
+
+void panic_print_fit(const struct context *context, const struct pstore_backend *backend,
+                     const struct panic_print_facts *facts, struct boot_marker *marker)
+{
+    struct panic_print_facts f = *facts;
+    unsigned value;
+    char text[24];
+    int64_t live;
+    int r;
+
+    f.text_per_dump = backend->text_per_dump;
+    if (sysctl_read(&context->root, panic_print_path, &live) < 0)
+        return;
+    if (live != PANIC_PRINT_MEM && live != marker->panic_print_set) {
+        warn_of_tasks(live, &f);
+        return;
+    }
+    value = panic_print_choose(&f);
+    if (live == (int64_t)value)
+        return;
+    (void)snprintf(text, sizeof(text), "%u\n", value);
+    r = root_write(&context->root, panic_print_path, text);
+    if (r < 0) {
+        (void)log_warning_errno(r, "cannot set kernel.panic_print to %u, ignoring", value);
+        return;
+    }
+    log_debug("kernel.panic_print: %" PRId64 " becomes %u (room for %" PRIu64 " tasks, %" PRIu64
+              " there)", live, value, panic_print_capacity(&f), f.tasks);
+    if (marker->panic_print_set < 0)
+        marker->panic_print_found = live;
+    marker->panic_print_set = value;
+}

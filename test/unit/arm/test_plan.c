@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "arm/plan.h"
+
+#define RAM_BUFFER { 0x3e000000, 0x1fe0000 }
+#define LAYOUT_8 "mem_address=0x3e000000 mem_size=0x840000 record_size=0x100000 " \
+                 "console_size=0x40000 ftrace_size=0x0 pmsg_size=0x0"
+
+/* A kernel with pstore mounted and nothing registered, and pstore in RAM wanted. */
+static struct arm_facts machine(unsigned major, unsigned minor)
+{
+    struct arm_facts f = {
+        .major = major,
+        .minor = minor,
+        .use_pstore_ram = true,
+        .backend = { .supported = true, .mounted = true, .kmsg_bytes = 10240 },
+    };
+
+    (void)snprintf(f.kernel, sizeof(f.kernel), "%u.%u.0-test", major, minor);
+    return f;
+}
+
+static struct pstore_backend ramoops_backend(unsigned records)
+{
+    return (struct pstore_backend){
+        .supported = true, .mounted = true, .kind = PSTORE_KIND_RAMOOPS, .name = "ramoops",
+        .ramoops_present = true, .records = records,
+        .ramoops = { .known = true, .in_use = true, .mem_address = 0x3e000000,
+                     .mem_size = 0x440000, .record_size = records ? 1 << 20 : 0, .max_reason = 2 },
+    };
+}
+
+static struct arm_facts with_cmdline(struct arm_facts f, const char *cmdline)
+{
+    arm_cmdline_parse(span_str(cmdline), &f.cmdline);
+    return f;
+}
+
+static struct arm_facts with_buffer(struct arm_facts f, uint64_t size)
+{
+    f.ram_buffer = (struct arm_region){ 0x3e000000, size };
+    return f;
+}
+
+struct expectation {
+    enum arm_action action;
+    enum arm_source source;
+    const char *options;       /* NULL: not looked at */
+    const char *reason;        /* substrings; NULL: must be empty */
+    const char *advice;
+    const char *warning;
+};
+
+static void expect_text(const char *what, const char *field, const char *got, const char *wanted)
+{
+    if (wanted ? !strstr(got, wanted) : got[0] != '\0')
+        fail_msg("%s: %s is '%s', not '%s'", what, field, got, wanted ? wanted : "");
+}
+
+static struct arm_plan expect(const char *what, const struct arm_facts *f,
+                              const struct expectation *e)
+{
+    struct arm_plan p;
+
+    arm_plan_make(f, &p);
+    if (p.action != e->action || p.source != e->source ||
+        (e->options && strcmp(p.options, e->options) != 0))
+        fail_msg("%s: action %d, source %d, options '%s', reason '%s'", what, p.action, p.source,
+                 p.options, p.reason);
+    expect_text(what, "reason", p.reason, e->reason);
+    expect_text(what, "advice", p.advice, e->advice);
+    expect_text(what, "warning", p.warning, e->warning);
+    return p;
+}
+
+static void test_sources(void **state)
+{
+    struct arm_facts f = with_buffer(machine(6, 1), 0x1fe0000);
+
+    expect("a RAM buffer", &f, &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER, LAYOUT_8 });
+    f = with_buffer(machine(6, 1), 5 << 20);
+    expect("exactly 5 MiB", &f,
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER,
+                                  "mem_address=0x3e000000 mem_size=0x440000 record_size=0x100000 "
+                                  "console_size=0x40000 ftrace_size=0x0 pmsg_size=0x0" });
+    f = with_cmdline(with_buffer(machine(6, 12), 0x1fe0000),
+                     "quiet reserve_mem=5M:4096:oops ramoops.mem_name=oops");
+    expect("reserve_mem= comes first", &f,
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_RESERVE_MEM,
+                                  "record_size=0x100000 console_size=0x40000 ftrace_size=0x0 "
+                                  "pmsg_size=0x0" });
+    f = with_cmdline(machine(6, 12), "reserve_mem=1M:4096:trace reserve_mem=5M:4096:oops");
+    expect("a reserve_mem= by ramoops' usual name", &f,
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_RESERVE_MEM,
+                                  "mem_name=oops record_size=0x100000 console_size=0x40000 "
+                                  "ftrace_size=0x0 pmsg_size=0x0" });
+    f = with_cmdline(with_buffer(machine(6, 1), 0x1fe0000),
+                     "ramoops.mem_address=0x9000000 ramoops.mem_size=0x400000 "
+                     "ramoops.record_size=262144 ramoops.pmsg_size=0x1000");
+    expect("what the command line gives is taken and not repeated", &f,
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_CMDLINE,
+                                  "console_size=0x40000 ftrace_size=0x0" });
+    f = with_buffer(machine(6, 1), 0x1fe0000);
+    (void)snprintf(f.device, sizeof(f.device), "ramoops");
+    expect("a region of the firmware", &f,
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_FIRMWARE, "" });
+}
+
+static void test_cmdline_half_given(void **state)
+{
+    struct arm_facts f = with_cmdline(with_buffer(machine(6, 1), 0x1fe0000),
+                                      "reserve_mem=5M:4096:oops ramoops.mem_name=oops");
+
+    expect("an older kernel knows no reserve_mem=", &f,
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER, LAYOUT_8,
+                                  .warning = "6.12" });
+    f = with_cmdline(machine(6, 12), "reserve_mem=5M:4096:trace ramoops.mem_name=oops");
+    expect("a name that nothing reserves", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "no RAM buffer",
+                                  "reserve_mem=5M:4096:oops", "names no memory" });
+    f = with_cmdline(machine(6, 12), "reserve_mem=5M:4096:trace");
+    expect("memory that is another's", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "no RAM buffer",
+                                  "reserve_mem=5M:4096:oops" });
+    f = with_cmdline(machine(6, 12), "reserve_mem=32K:4096:oops");
+    expect("too little reserved", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_RESERVE_MEM, "", "only 32 KiB",
+                                  "give it 5 MiB" });
+    f = with_cmdline(with_buffer(machine(6, 1), 0x1fe0000), "ramoops.mem_size=5M");
+    expect("a suffix that the module would refuse", &f,
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER, LAYOUT_8 });
+}
+
+static void test_no_region(void **state)
+{
+    struct arm_facts f = machine(6, 1);
+
+    expect("no buffer, old kernel", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "no RAM buffer", "since 6.12" });
+    f = with_buffer(machine(6, 12), (5 << 20) - 1);
+    expect("a buffer that is too small", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "has only 5 MiB",
+                                  "reboot" });
+    f = machine(6, 1);
+    f.iomem_masked = true;
+    expect("an unprivileged user", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "hides the addresses",
+                                  "run this as root" });
+    f = machine(6, 1);
+    f.iomem_error = -EACCES;
+    expect("no /proc/iomem", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "Permission denied",
+                                  "run this as root" });
+    f = with_buffer(machine(6, 1), 0x1fe0000);
+    f.backend.supported = false;
+    expect("no pstore", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "no pstore", "CONFIG_PSTORE" });
+}
+
+static void test_registered(void **state)
+{
+    struct arm_facts f = with_buffer(machine(6, 1), 0x1fe0000);
+
+    f.backend = ramoops_backend(4);
+    expect("ramoops is there already", &f, &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "" });
+    f.use_pstore_ram = false;
+    expect("and switched off by configuration", &f,
+           &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "", .warning = "USE_PSTORE_RAM is off" });
+    f.use_pstore_ram = true;
+    f.backend = ramoops_backend(0);
+    expect("ramoops with only a console", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "keeps no dumps",
+                                  "record_size" });
+    f = machine(6, 1);
+    f.backend.kind = PSTORE_KIND_EFI;
+    (void)snprintf(f.backend.name, sizeof(f.backend.name), "efi_pstore");
+    expect("the firmware's variables", &f,
+           &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "", .warning = "pstore_disable" });
+    f.use_pstore_ram = false;
+    expect("the firmware's variables, and no RAM wanted", &f,
+           &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "" });
+    f.backend.kind = PSTORE_KIND_ERST;
+    f.backend.mounted = false;
+    assert_true(expect("ERST", &f, &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "" }).mount);
+}
+
+static void test_switched_off(void **state)
+{
+    struct arm_facts f = with_buffer(machine(6, 1), 0x1fe0000);
+
+    f.use_pstore_ram = false;
+    expect("only kdump is left", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "not part of this version",
+                                  "USE_PSTORE_RAM=1" });
+}
+
+static void test_loaded_not_registered(void **state)
+{
+    struct arm_facts f = with_buffer(machine(6, 1), 0x1fe0000);
+
+    f.backend.ramoops_present = f.backend.ramoops.known = true;
+    assert_true(expect("loaded without a region", &f,
+                       &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER, LAYOUT_8 }).reload);
+    f.backend.ramoops.in_use = true;
+    expect("loaded with a region that did not work", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "could not register", "dmesg" });
+    f = with_buffer(machine(6, 1), 0x1fe0000);
+    f.builtin = f.backend.ramoops_present = f.backend.ramoops.known = true;
+    expect("built in", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "built in",
+                                  "ramoops.mem_address=" });
+    f.minor = 12;
+    expect("built in, new kernel", &f,
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "built in", "reserve_mem=" });
+}
+
+static void test_configured_sizes(void **state)
+{
+    struct arm_facts f = with_buffer(machine(6, 1), 8 << 20);
+
+    f.record_size = 512 << 10;
+    f.console_size = 1 << 20;
+    expect("configured", &f,
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER,
+                                  "mem_address=0x3e000000 mem_size=0x500000 record_size=0x80000 "
+                                  "console_size=0x100000 ftrace_size=0x0 pmsg_size=0x0" });
+    f.record_size = 16 << 20;
+    expect("configured too large", &f,
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER, NULL,
+                                  .warning = "RAMOOPS_RECORD_SIZE" });
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_cmdline_half_given),
+        cmocka_unit_test(test_no_region),
+        cmocka_unit_test(test_registered),
+        cmocka_unit_test(test_switched_off),
+        cmocka_unit_test(test_loaded_not_registered),
+        cmocka_unit_test(test_configured_sizes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
