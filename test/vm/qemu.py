@@ -28,18 +28,36 @@ class MachineError(Exception):
     """The machine did not do what it should; the text ends with its last words."""
 
 
-class Machine:
+class Remains:
+    """The files of a machine that is down, taken out of its /home."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.home = os.path.join(folder, "home")
+
+    def read(self, name):
+        """A file of the guest's /home, as text."""
+        with open(os.path.join(self.home, name), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def reports(self):
+        """The report ZIPs in the guest's kdump folder, pending or sent."""
+        folder = os.path.join(self.home, ".steamos/offload/var/kdump")
+        return sorted(os.path.join(path, name) for path, _, names in os.walk(folder)
+                      for name in names if name.endswith(".zip"))
+
+
+class Machine(Remains):
     """One virtual machine. jobs are shell scripts, one for each boot; files (name → text or bytes)
     are put into its /home, below deck/ as user 1000's. What it leaves is in folder: serial.log and
     home/ once it is down. fast leaves out the firmware's and the decompressor's part of a boot."""
 
     def __init__(self, guest, name, jobs=(), *, files=None, cmdline="", mem=MEM_PARAMETER,
-                 ram=RAM_MIB, uefi=False, home_mib=64, serial_number="TESTSERIAL",
+                 ram=RAM_MIB, uefi=False, home_mib=512, serial_number="TESTSERIAL",
                  product="Jupiter", fast=False):
+        super().__init__(os.path.join(guests.OUTPUT, name))
         self.guest = guest
-        self.folder = os.path.join(guests.OUTPUT, name)
         self.serial_log = os.path.join(self.folder, "serial.log")
-        self.home = os.path.join(self.folder, "home")
         self.cmdline = cmdline
         self.mem = mem
         self.ram = ram
@@ -198,16 +216,3 @@ class Machine:
             return self.wait(timeout, watch)
         finally:
             self.stop()
-
-    # ---- results ----
-
-    def read(self, name):
-        """A file of the guest's /home, as text."""
-        with open(os.path.join(self.home, name), encoding="utf-8", errors="replace") as file:
-            return file.read()
-
-    def reports(self):
-        """The report ZIPs in the guest's kdump folder, pending or sent."""
-        folder = os.path.join(self.home, ".steamos/offload/var/kdump")
-        return sorted(os.path.join(path, name) for path, _, names in os.walk(folder)
-                      for name in names if name.endswith(".zip"))

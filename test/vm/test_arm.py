@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Arming in other machines: hundreds of tasks, reserved memory, no memory, a boot loop, EFI."""
+
+import re
+
+import handheld
+import qemu
+from scenario import uses
+
+TASKS = 400
+
+
+def many_tasks(guest):
+    """Crashes with hundreds of tasks: there before arming; come later, with the timer's visit; come
+    later, without it. The last is an oops, whose own record does not have the tasks' dump."""
+    load = "modprobe crashme\n"
+    tasks = f"echo tasks {TASKS} >/proc/crashme\n"
+    jobs = [
+        load + tasks + "boot-services\ncrash sysrq",
+        "boot-services\n" + load + tasks + "kdump-steamos arm --settled\ncrash sysrq",
+        "boot-services\n" + load + tasks + "crash null",
+        "boot-services",
+    ]
+    machine = qemu.Machine(guest, "tasks-" + guest.kernel.series, jobs, fast=True)
+    return machine.run(timeout=240)
+
+
+def only_report(machine, boot):
+    paths = handheld.new_reports(machine, boot)
+    assert len(paths) == 1, paths
+    return handheld.Report(paths[0])
+
+
+@uses(many_tasks)
+def test_crash_survives_tasks_that_were_there(outcome):
+    report = only_report(outcome, 2)
+    assert "Kernel panic - not syncing: sysrq triggered crash" in report.dmesg()
+    assert "sysrq_handle_crash" in report.summary()
+
+
+@uses(many_tasks)
+def test_crash_survives_tasks_that_came_later(outcome):
+    report = only_report(outcome, 3)
+    assert "Kernel panic - not syncing: sysrq triggered crash" in report.dmesg()
+    assert "sysrq_handle_crash" in report.summary()
+
+
+@uses(many_tasks)
+def test_oops_survives_whatever_the_panic_prints(outcome):
+    report = only_report(outcome, 4)
+    assert "BUG: kernel NULL pointer dereference" in report.dmesg()
+    assert "crash_null" in report.summary()
+
+
+def reserve_mem(guest):
+    """Memory that the command line reserves by name (since 6.12); no RAM buffer."""
+    jobs = ["boot-services\ncrash null", "boot-services"]
+    machine = qemu.Machine(guest, "reserve-" + guest.kernel.series, jobs, mem="",
+                           cmdline="reserve_mem=5M:4096:oops")
+    return machine.run(timeout=120)
+
+
+@uses(reserve_mem, series="6.12")
+def test_reserved_memory_is_used(outcome):
+    status, text = handheld.verb(outcome, 1, "arm")
+    assert status == 0, text
+    report = only_report(outcome, 2)
+    assert "Kernel panic - not syncing: Fatal exception" in report.dmesg()
+    assert "crash_null" in report.summary()
+    assert outcome.read("out/2/pstore") == ""
+
+
+def nothing_to_arm_with(guest):
+    """Neither a RAM buffer nor reserved memory nor EFI."""
+    return qemu.Machine(guest, "bare-" + guest.kernel.series, ["boot-services"], mem="", ram=512,
+                        fast=True).run(timeout=60)
+
+
+@uses(nothing_to_arm_with, series="6.1")
+def test_says_that_there_is_nothing_to_arm_with(outcome):
+    status, text = handheld.verb(outcome, 1, "arm")
+    assert status == 3
+    assert "not armed" in text
+    assert handheld.verb(outcome, 1, "status")[0] == 3
+    assert handheld.verb(outcome, 1, "collect")[0] == 0
+    assert "Registered ramoops" not in outcome.read("out/1/dmesg.armed")
+
+
+def boot_loop(guest):
+    """Boots that die soon after they were armed. The third must not arm; the fourth, forced, does."""
+    crash = "boot-services unsettled\ncrash sysrq"
+    jobs = [crash, crash, "boot-services unsettled\nreboot -f",
+            "kdump-steamos arm --force\necho $? >/home/out/$BOOT/forced\nboot-services"]
+    return qemu.Machine(guest, "loop-" + guest.kernel.series, jobs, fast=True).run(timeout=120)
+
+
+@uses(boot_loop, series="6.1")
+def test_two_early_deaths_stop_arming(outcome):
+    assert handheld.verb(outcome, 1, "arm")[0] == 0
+    assert handheld.verb(outcome, 2, "arm")[0] == 0
+    status, text = handheld.verb(outcome, 3, "arm")
+    assert status in (1, 3)
+    assert "died" in text and "--force" in text
+    assert "Registered ramoops" not in outcome.read("out/3/dmesg.armed")
+    assert handheld.verb(outcome, 3, "status")[0] == 3
+
+
+@uses(boot_loop, series="6.1")
+def test_guard_can_be_overruled(outcome):
+    assert outcome.read("out/4/forced").strip() == "0"
+    assert "Registered ramoops" in outcome.read("out/4/dmesg.armed")
+    assert handheld.verb(outcome, 4, "status")[0] == 0
+
+
+def efi(guest):
+    """No RAM buffer, but UEFI firmware that keeps variables: efi_pstore, one panic after an oops."""
+    jobs = ["modprobe efi_pstore pstore_disable=0\nboot-services\ncrash null",
+            "modprobe efi_pstore pstore_disable=0\nmkdir /home/out/2/records\n"
+            "cp /sys/fs/pstore/* /home/out/2/records/\nboot-services"]
+    return qemu.Machine(guest, "efi-" + guest.kernel.series, jobs, mem="", uefi=True).run(
+        timeout=180)
+
+
+@uses(efi, series="6.1")
+def test_efi_counts_as_armed(outcome):
+    status, text = handheld.verb(outcome, 1, "arm")
+    assert status == 0, text
+    assert "efi" in text
+    assert handheld.verb(outcome, 1, "status")[0] == 0
+
+
+@uses(efi, series="6.1")
+def test_efi_parts_become_one_report(outcome):
+    text = only_report(outcome, 2).dmesg()
+    panic = text.index("Kernel panic - not syncing: Fatal exception")
+    oops = text.index("BUG: kernel NULL pointer dereference")
+    assert oops < panic
+    stamps = [float(stamp) for stamp in re.findall(r"^(?:<\d+>)?\[ *(\d+\.\d+)\]", text, re.M)]
+    assert len(stamps) > 50
+    assert outcome.read("out/2/pstore") == ""
