@@ -7,46 +7,83 @@ import handheld
 import qemu
 from scenario import uses
 
-TASKS = 400
-
-
-def many_tasks(guest):
-    """Crashes with hundreds of tasks: there before arming; come later, with the timer's visit; come
-    later, without it. The last is an oops, whose own record does not have the tasks' dump."""
-    load = "modprobe crashme\n"
-    tasks = f"echo tasks {TASKS} >/proc/crashme\n"
-    jobs = [
-        load + tasks + "boot-services\ncrash sysrq",
-        "boot-services\n" + load + tasks + "kdump-steamos arm --settled\ncrash sysrq",
-        "boot-services\n" + load + tasks + "crash null",
-        "boot-services",
-    ]
-    machine = qemu.Machine(guest, "tasks-" + guest.kernel.series, jobs, fast=True)
-    return machine.run(timeout=240)
-
-
 def only_report(machine, boot):
     paths = handheld.new_reports(machine, boot)
     assert len(paths) == 1, paths
     return handheld.Report(paths[0])
 
 
+LOAD = "modprobe crashme\n"
+PANIC_PRINT = "cat /proc/sys/kernel/panic_print >/home/out/$BOOT/panic_print\n"
+
+
+def tasks(count):
+    """Shell text that starts that many kernel threads."""
+    return LOAD + f"echo tasks {count} >/proc/crashme\n"
+
+
+def many_tasks(guest):
+    """Hundreds of tasks on a kernel with the usual small log buffer: there before arming, or come
+    later."""
+    jobs = [
+        tasks(400) + "boot-services\n" + PANIC_PRINT + "crash sysrq",
+        "boot-services\n" + tasks(400) + PANIC_PRINT + "crash null",
+        "boot-services",
+    ]
+    machine = qemu.Machine(guest, "tasks-" + guest.kernel.series, jobs, fast=True)
+    return machine.run(timeout=240)
+
+
+def check_crash(report, panic, function):
+    """What led to the panic, and the panic, are there."""
+    assert f"Kernel panic - not syncing: {panic}" in report.dmesg()
+    assert function in report.dmesg()
+    assert function in report.summary()
+
+
 @uses(many_tasks)
-def test_crash_survives_tasks_that_were_there(outcome):
+def test_crash_survives_hundreds_of_tasks(outcome):
+    check_crash(only_report(outcome, 2), "sysrq triggered crash", "sysrq_handle_crash")
+    check_crash(only_report(outcome, 3), "Fatal exception", "crash_null")
+    # The small buffer has no room for a list of tasks, and none was asked for.
+    assert int(outcome.read("out/1/panic_print")) & 1 == 0
+    assert int(outcome.read("out/2/panic_print")) & 1 == 0
+
+
+def roomy_log(guest):
+    """A kernel with room for a list of tasks: as many as fit; more, seen by the timer's visit; more,
+    and the machine dies before the visit, of an oops, whose own record has no list."""
+    settle = "kdump-steamos arm --settled\n"
+    jobs = [
+        "boot-services\n" + tasks(400) + settle + PANIC_PRINT + "crash sysrq",
+        "boot-services\n" + PANIC_PRINT + tasks(900) + settle +
+        PANIC_PRINT.replace("panic_print\n", "panic_print.later\n") + "crash sysrq",
+        "boot-services\n" + tasks(1900) + PANIC_PRINT + "crash null",
+        "boot-services",
+    ]
+    machine = qemu.Machine(guest, "roomy-" + guest.kernel.series, jobs, fast=True,
+                           cmdline="log_buf_len=4M")
+    return machine.run(timeout=300)
+
+
+@uses(roomy_log)
+def test_tasks_are_listed_where_there_is_room(outcome):
+    assert int(outcome.read("out/1/panic_print")) & 1 == 1
     report = only_report(outcome, 2)
-    assert "Kernel panic - not syncing: sysrq triggered crash" in report.dmesg()
-    assert "sysrq_handle_crash" in report.summary()
+    check_crash(report, "sysrq triggered crash", "sysrq_handle_crash")
+    assert "crashme_0" in report.dmesg() and "crashme_399" in report.dmesg()
 
 
-@uses(many_tasks)
-def test_crash_survives_tasks_that_came_later(outcome):
-    report = only_report(outcome, 3)
-    assert "Kernel panic - not syncing: sysrq triggered crash" in report.dmesg()
-    assert "sysrq_handle_crash" in report.summary()
+@uses(roomy_log)
+def test_tasks_that_came_later_are_not_listed(outcome):
+    assert int(outcome.read("out/2/panic_print")) & 1 == 1
+    assert int(outcome.read("out/2/panic_print.later")) & 1 == 0
+    check_crash(only_report(outcome, 3), "sysrq triggered crash", "sysrq_handle_crash")
 
 
-@uses(many_tasks)
+@uses(roomy_log)
 def test_oops_survives_whatever_the_panic_prints(outcome):
+    assert int(outcome.read("out/3/panic_print")) & 1 == 1
     report = only_report(outcome, 4)
     assert "BUG: kernel NULL pointer dereference" in report.dmesg()
     assert "crash_null" in report.summary()
