@@ -25,7 +25,9 @@ static void reads_a_line(void **state)
 static void links_stay_inside(void **state)
 {
     struct unit_tree *t = *state;
-    struct { const char *link, *target; } cases[] = {
+    struct {
+        const char *link, *target;
+    } cases[] = {
         { "abs", "/etc/inside" },
         { "up", "../../../../../../../../etc/inside" },
         { "chain", "abs" },

@@ -20,7 +20,8 @@ static void gives_output_and_status(void **state)
 static void bounds_output_and_time(void **state)
 {
     _cleanup_strbuf_ struct strbuf out = { 0 };
-    const char *const endless[] = { "/bin/sh", "-c", "while :; do echo xxxxxxxxxxxxxxxx; done", NULL };
+    const char *const endless[] = { "/bin/sh", "-c", "while :; do echo xxxxxxxxxxxxxxxx; done",
+                                    NULL };
     const char *const idle[] = { "/bin/sh", "-c", "exec sleep 60", NULL };
     const char *const lingers[] = { "/bin/sh", "-c", "exec >&-; exec sleep 60", NULL };
 

@@ -10,8 +10,9 @@ static struct config test_config(void)
 {
     static char folder[] = FOLDER, none[] = "";
 
-    return (struct config){ .kdump_folder = folder, .mount_devnode = none, .keep_reports = 2,
-                            .keep_vmcores = 1 };
+    return (struct config){
+        .kdump_folder = folder, .mount_devnode = none, .keep_reports = 2, .keep_vmcores = 1
+    };
 }
 
 static void names_round_trip(void **state)

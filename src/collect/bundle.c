@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "base/json_file.h"
+#include "collect/bundle.h"
+#include "klog/klog.h"
+#include "parse/os_release.h"
+
+enum { MAX_MEMBERS = PSTORE_MAX_RECORDS + 16 };
+
+void bundle_done(struct bundle *bundle)
+{
+    for (size_t i = 0; i < bundle->n; i++) {
+        free(bundle->members[i].name);
+        strbuf_clear(&bundle->members[i].bytes);
+    }
+    free(bundle->members);
+    free(bundle->title);
+    *bundle = (struct bundle){ 0 };
+}
+
+/* A new empty member; NULL when out of memory. */
+static struct member *add(struct bundle *bundle, const char *name, int number, const char *suffix)
+{
+    struct member *members, *member;
+
+    if (bundle->n == MAX_MEMBERS)
+        return NULL;
+    members = reallocarray(bundle->members, bundle->n + 1, sizeof(*members));
+    if (!members)
+        return NULL;
+    bundle->members = members;
+    member = &members[bundle->n];
+    *member = (struct member){ .name = strdup(name), .number = number, .suffix = suffix };
+    if (!member->name)
+        return NULL;
+    bundle->n++;
+    return member;
+}
+
+static int add_bytes(struct bundle *bundle, const char *name, int number, const char *suffix,
+                     struct span bytes)
+{
+    struct member *member = add(bundle, name, number, suffix);
+
+    return member ? strbuf_span(&member->bytes, bytes) : -ENOMEM;
+}
+
+/* One member per dump, oldest first. A dump that could not be decompressed goes in as it is, under
+ * a name that says so. */
+static int add_dumps(struct bundle *bundle, const struct pstore_event *event)
+{
+    for (size_t i = 0; i < event->n_dumps; i++) {
+        const struct pstore_dump *dump = &event->dumps[i];
+        int r = add_bytes(bundle, "dmesg-pstore", (int)i, dump->undecoded ? ".enc.z" : "",
+                          strbuf_view(&dump->text));
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* The kernel that crashed, and behind it the one that collects. */
+static int add_version(struct bundle *bundle, const char *crashed, const struct facts *facts)
+{
+    struct member *member = add(bundle, "version", -1, "");
+
+    if (!member)
+        return -ENOMEM;
+    (void)strbuf_printf(&member->bytes, "%s\n", crashed[0] ? crashed : facts->release);
+    if (crashed[0] && strcmp(crashed, facts->release) != 0)
+        (void)strbuf_printf(&member->bytes, "collected by %s\n", facts->release);
+    return member->bytes.failed;
+}
+
+/* Where the report comes from: what the log itself cannot tell. */
+static json_t *collected_json(const struct pstore_event *event, const struct facts *facts,
+                              const char *crashed, time_t time)
+{
+    char build[128];
+    json_t *sources = json_array(), *collected;
+
+    for (size_t i = 0; i < event->n_dumps; i++)
+        (void)json_array_append_new(sources,
+                                    json_pack("{s:s, s:s, s:i, s:i}", "backend",
+                                              event->dumps[i].name.backend, "reason",
+                                              event->dumps[i].header.reason, "count",
+                                              (int)event->dumps[i].header.count, "missing_parts",
+                                              (int)event->dumps[i].missing));
+    (void)os_release_get(strbuf_view(&facts->os_release), "BUILD_ID", build, sizeof(build));
+    collected = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "time",
+                          (json_int_t)time, "crashed_kernel", crashed, "running_kernel",
+                          facts->release, "build", build, "vendor", facts->vendor, "product",
+                          facts->product, "board", facts->board, "serial", facts->serial, "account",
+                          facts->account.name, "steamid", facts->account.steamid, "dumps", sources);
+    return collected;
+}
+
+static int add_report_json(struct bundle *bundle, const struct klog *klog,
+                           const struct pstore_event *event, const struct facts *facts,
+                           const char *crashed)
+{
+    _cleanup_json_ json_t *report = NULL;
+    _cleanup_free_ char *text = NULL;
+    json_t *collected;
+    int r = klog_to_json(klog, &report);
+
+    if (r < 0)
+        return r;
+    collected = collected_json(event, facts, crashed, bundle->time);
+    if (!collected || json_object_set_new(report, "collected", collected) < 0)
+        return -ENOMEM;
+    text = json_dumps(report, JSON_INDENT(1));
+    return text ? add_bytes(bundle, "report", -1, ".json", span_str(text)) : -ENOMEM;
+}
+
+static int add_klog(struct bundle *bundle, const struct pstore_event *event,
+                    const struct facts *facts)
+{
+    _cleanup_(klog_freep) struct klog *klog = NULL;
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+    _cleanup_free_ char *summary = NULL;
+    const struct klog_report *primary;
+    const char *crashed = "";
+    int r = pstore_event_text(event, &text);
+
+    if (r == 0)
+        r = klog_parse(strbuf_view(&text), &klog);
+    if (r == 0)
+        r = klog_summary(klog, &summary);
+    if (r < 0)
+        return r;
+    primary = klog_primary(klog);
+    if (primary && primary->kernel_release)
+        crashed = primary->kernel_release;
+    bundle->title = strdup(primary && primary->title ? primary->title : "");
+    if (!bundle->title)
+        return -ENOMEM;
+    r = add_bytes(bundle, "crash_summary", -1, "", span_str(summary));
+    if (r == 0)
+        r = add_version(bundle, crashed, facts);
+    if (r == 0)
+        r = add_report_json(bundle, klog, event, facts, crashed);
+    return r;
+}
+
+int bundle_make(const struct pstore_event *event, const struct facts *facts, struct bundle *out)
+{
+    _cleanup_(bundle_done) struct bundle bundle = { .time = event->time };
+    int r;
+
+    /* A clock that was never set: the time of the collection is nearer to the truth. */
+    if (bundle.time <= 0)
+        bundle.time = time(NULL);
+    r = add_dumps(&bundle, event);
+    if (r == 0)
+        r = add_klog(&bundle, event, facts);
+    if (r == 0)
+        r = add_bytes(&bundle, "build", -1, "", strbuf_view(&facts->os_release));
+    if (r == 0)
+        r = add_bytes(&bundle, "dmidecode", -1, "", strbuf_view(&facts->smbios));
+    if (r == 0 && event->console.n > 0)
+        r = add_bytes(&bundle, "console", -1, "", event->console);
+    if (r == 0 && event->pmsg.n > 0)
+        r = add_bytes(&bundle, "pmsg", -1, "", event->pmsg);
+    if (r < 0)
+        return r;
+    *out = bundle;
+    bundle = (struct bundle){ 0 };
+    return 0;
+}
+
+int member_format_name(const struct member *member, const char *stamp, char *buf, size_t size)
+{
+    int n = member->number < 0 ? snprintf(buf, size, "%s.%s%s", member->name, stamp, member->suffix)
+                               : snprintf(buf, size, "%s.%s-%d%s", member->name, stamp,
+                                          member->number, member->suffix);
+
+    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/atomic_file.h"
+#include "base/log.h"
+#include "collect/bundle.h"
+#include "collect/collect.h"
+#include "spool/report_zip.h"
+#include "spool/spool.h"
+
+enum { LOCK_TIMEOUT_MS = 30000, MAX_NAME_ATTEMPTS = 1000 };
+
+struct collection {
+    const struct context *context;
+    struct spool spool;
+    struct facts facts;
+    bool have_facts;
+    unsigned failed;
+};
+
+static void collection_done(struct collection *c)
+{
+    spool_close(&c->spool);
+    facts_done(&c->facts);
+}
+
+/* What the user can do about an error of the spool's file system. */
+static const char *advice(int error)
+{
+    switch (-error) {
+    case ENOSPC:
+    case EDQUOT:
+        return "; make room there, or lower KEEP_REPORTS";
+    case EROFS:
+        return "; mount it read-write, or set KDUMP_FOLDER to a place that is";
+    case EACCES:
+    case EPERM:
+        return "; run this as root";
+    case EIO:
+        return "; the disk reports errors";
+    default:
+        return "";
+    }
+}
+
+static int write_members(int fd, const struct bundle *bundle, const char *stamp)
+{
+    _cleanup_(report_zip_abandonp) struct report_zip *zip = NULL;
+    int r = report_zip_create(fd, &zip);
+
+    for (size_t i = 0; i < bundle->n && r == 0; i++) {
+        char name[NAME_MAX + 1];
+
+        r = member_format_name(&bundle->members[i], stamp, name, sizeof(name));
+        if (r == 0)
+            r = report_zip_add(zip, name, bundle->time, strbuf_view(&bundle->members[i].bytes));
+    }
+    return r < 0 ? r : report_zip_finish(TAKE_PTR(zip));
+}
+
+struct comparison {
+    const struct bundle *bundle;
+    const char *stamp;
+    size_t found;
+    bool differs;
+};
+
+static bool is_dmesg(const char *name)
+{
+    return span_starts(span_str(name), "dmesg-");
+}
+
+static int compare_member(void *ctx, const char *name, struct span bytes)
+{
+    struct comparison *c = ctx;
+
+    for (size_t i = 0; i < c->bundle->n; i++) {
+        const struct member *member = &c->bundle->members[i];
+        char ours[NAME_MAX + 1];
+
+        if (member_format_name(member, c->stamp, ours, sizeof(ours)) < 0 || strcmp(ours, name) != 0)
+            continue;
+        c->found++;
+        c->differs |= !span_eq_span(bytes, strbuf_view(&member->bytes));
+        return 0;
+    }
+    c->differs = true;
+    return 0;
+}
+
+/* Whether the report of this name has the very logs of this event: then an earlier run wrote it,
+ * and was cut off before it had removed the records. */
+static bool is_same_event(const struct spool *spool, enum spool_state state, const char *name,
+                          const char *stamp, const struct bundle *bundle)
+{
+    struct comparison c = { .bundle = bundle, .stamp = stamp };
+    _cleanup_close_ int folder = spool_open_folder(spool, state, false);
+    _cleanup_close_ int fd = -EBADF;
+    size_t dumps = 0;
+
+    if (folder < 0)
+        return false;
+    fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 || report_zip_read(fd, PSTORE_MAX_TOTAL, is_dmesg, compare_member, &c) < 0)
+        return false;
+    for (size_t i = 0; i < bundle->n; i++)
+        dumps += is_dmesg(bundle->members[i].name);
+    return !c.differs && c.found == dumps;
+}
+
+static int write_report(struct collection *c, const struct bundle *bundle, enum spool_state state,
+                        const char *stamp, const char *name)
+{
+    _cleanup_atomic_file_ struct atomic_file file = ATOMIC_FILE_INIT;
+    _cleanup_close_ int folder = spool_open_folder(&c->spool, state, true);
+    int r = folder < 0 ? folder : atomic_file_open(&file, folder, name, 0600);
+
+    if (r == 0)
+        r = write_members(file.fd, bundle, stamp);
+    return r < 0 ? r : atomic_file_commit(&file, false);
+}
+
+/* Consent is what the configuration says now, at the collection. */
+static enum spool_state target_state(const struct config *config)
+{
+    return config->log_submission && config->post_url[0] ? SPOOL_PENDING : SPOOL_KEPT;
+}
+
+static int store_report(struct collection *c, const struct bundle *bundle)
+{
+    enum spool_state state = target_state(&c->context->config);
+    char stamp[SPOOL_STAMP_MAX], name[NAME_MAX + 1], when[32];
+    struct tm tm;
+
+    for (unsigned attempt = 0; attempt < MAX_NAME_ATTEMPTS; attempt++) {
+        int found, r;
+
+        r = spool_report_format_name(c->facts.serial, c->facts.account.name, bundle->time, attempt,
+                                     stamp, name);
+        if (r < 0)
+            return r;
+        found = spool_find(&c->spool, name);
+        if (found >= 0 && is_same_event(&c->spool, (enum spool_state)found, name, stamp, bundle)) {
+            log_info("%s has this crash already", name);
+            return 0;
+        }
+        if (found >= 0)
+            continue;
+        if (found != -ENOENT)
+            return found;
+        r = write_report(c, bundle, state, stamp, name);
+        if (r == -EEXIST)
+            continue;
+        if (r < 0)
+            return r;
+        (void)gmtime_r(&bundle->time, &tm);
+        (void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+        log_notice("the crash of %s UTC is recorded: %s: %s (%s)", when,
+                   bundle->title[0] ? bundle->title : "no known report in its log", name,
+                   spool_state_name(state));
+        return 0;
+    }
+    return -EEXIST;
+}
+
+static int remove_one(struct collection *c, const struct pstore_record *record)
+{
+    int r = pstore_remove(&c->context->root, record);
+
+    if (r < 0)
+        log_warning_errno(r,
+                          "cannot remove %s/%s, whose report is stored; the next run tries again",
+                          record->dir, record->file);
+    return r;
+}
+
+/* The report is durable: now its records may go. */
+static void remove_records(struct collection *c, const struct pstore_records *records,
+                           const struct pstore_event *event)
+{
+    bool failed = false;
+
+    for (size_t i = 0; i < event->n_dumps; i++)
+        for (size_t k = 0; k < event->dumps[i].n_records; k++)
+            failed |= remove_one(c, &records->items[event->dumps[i].records[k]]) < 0;
+    for (size_t i = 0; i < event->n_extras; i++)
+        failed |= remove_one(c, &records->items[event->extras[i]]) < 0;
+    c->failed += failed;
+}
+
+static bool is_crash(const struct pstore_event *event)
+{
+    for (size_t i = 0; i < event->n_dumps; i++)
+        if (pstore_dump_is_crash(&event->dumps[i]))
+            return true;
+    return false;
+}
+
+static int collect_event(struct collection *c, const struct pstore_records *records,
+                         const struct pstore_event *event)
+{
+    _cleanup_(bundle_done) struct bundle bundle = { 0 };
+    const struct context *context = c->context;
+    int r;
+
+    if (!is_crash(event)) {
+        log_debug("a dump of an orderly shutdown: no crash, removed");
+        remove_records(c, records, event);
+        return 0;
+    }
+    if (!c->have_facts) {
+        if (facts_gather(&context->root, &context->config, context->ops, &c->facts) < 0)
+            return log_oom();
+        c->have_facts = true;
+    }
+    if (bundle_make(event, &c->facts, &bundle) < 0)
+        return log_oom();
+    r = store_report(c, &bundle);
+    if (r < 0)
+        return log_error_errno(r,
+                               "cannot store the report of a crash in %s; its records stay in "
+                               "pstore, and the next boot tries again%s",
+                               c->spool.path, advice(r));
+    remove_records(c, records, event);
+    return 0;
+}
+
+static int open_spool(struct collection *c)
+{
+    const struct context *context = c->context;
+    int r = spool_open(&context->root, &context->config, true, &c->spool);
+
+    if (r == -ENODEV)
+        return log_error_errno(r, "MOUNT_DEVNODE=%s is not mounted; the records stay in pstore",
+                               context->config.mount_devnode);
+    if (r < 0)
+        return log_error_errno(r, "cannot open %s; the records stay in pstore%s",
+                               context->config.kdump_folder, advice(r));
+    r = spool_lock(&c->spool, LOCK_TIMEOUT_MS);
+    if (r == -EBUSY)
+        return log_error_errno(r, "another kdump-steamos is at work in %s; the next run collects",
+                               c->spool.path);
+    if (r < 0)
+        return log_error_errno(r, "cannot lock %s; the records stay in pstore%s", c->spool.path,
+                               advice(r));
+    return 0;
+}
+
+static void prune(struct collection *c)
+{
+    int r = spool_prune(&c->spool, &c->context->config, NULL);
+
+    if (r < 0)
+        log_warning_errno(r, "cannot apply the limits to %s, ignoring", c->spool.path);
+}
+
+static int collect_records(struct collection *c, const struct pstore_records *records)
+{
+    _cleanup_(pstore_events_free) struct pstore_events events = { 0 };
+
+    if (pstore_merge(records, &events) < 0)
+        return log_oom();
+    if (events.n == 0) {
+        log_debug("pstore has no record of a crash");
+        return 0;
+    }
+    if (open_spool(c) < 0)
+        return -EIO;
+    prune(c);
+    for (size_t i = 0; i < events.n; i++)
+        if (collect_event(c, records, &events.items[i]) < 0)
+            c->failed++;
+    prune(c);
+    return 0;
+}
+
+static int run_collect(struct context *context, int argc, char **argv)
+{
+    static const char *const dirs[] = { PSTORE_DIR, PSTORE_ARCHIVE };
+    _cleanup_(collection_done) struct collection c = { .context = context, .spool = SPOOL_INIT };
+    _cleanup_(pstore_records_free) struct pstore_records records = { 0 };
+    int r;
+
+    if (argc != 1) {
+        log_error("collect takes no arguments");
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        if (!pstore_any(&context->root, dirs[i]))
+            continue;
+        r = pstore_read(&context->root, dirs[i], &records);
+        if (r < 0)
+            return log_error_errno(r, "cannot read the records in %s", dirs[i]);
+    }
+    if (records.n == 0) {
+        log_debug("nothing to collect");
+        return EXIT_SUCCESS;
+    }
+    r = collect_records(&c, &records);
+    if (records.left_out)
+        log_warning("there are more records than one run takes; the next run goes on");
+    return r < 0 || c.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+const struct verb verb_collect = {
+    .name = "collect",
+    .arguments = "",
+    .summary = "Turns what the last crash left into reports (boot service)",
+    .details = "Reads the records of every pstore back end and those that systemd-pstore has\n"
+               "archived, writes one report ZIP per crash into the kdump folder, and only then\n"
+               "removes the records.\n",
+    .run = run_collect,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pure: the text of a kernel log → what crashed. */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/macro.h"
+#include "base/span.h"
+
+struct klog_report {
+    char *title;          /* one line, e.g. "BUG: unable to handle kernel paging request in f" */
+    char *crash_function; /* NULL: unknown, as for all that follow */
+    char *signature;      /* for grouping: hexadecimal */
+    char *kernel_release; /* as uname -r */
+    char *comm;
+    char *panic_message; /* behind "not syncing: "; NULL where the machine went on */
+    char *stack;         /* reliable frames, innermost first: "function+0x1/0x2 [module]" lines */
+    char *note;          /* the report's lines without level, time and caller */
+    unsigned first_line, last_line; /* in the text, from 1 */
+};
+
+struct klog;
+
+/* Parses a whole log; text must outlive *out. A damaged log is no error. -ENOMEM. */
+int klog_parse(struct span text, struct klog **out) _must_check_;
+void klog_free(struct klog *klog);
+DEFINE_CLEANUP(struct klog *, klog_free)
+/* The report to file: that of the panic, else the last oops, else the first report; NULL where the
+ * log tells of no crash. */
+const struct klog_report *klog_primary(const struct klog *klog);
+/* The caller owns *out. -ENOMEM. */
+int klog_to_json(const struct klog *klog, json_t **out) _must_check_;
+/* The excerpt of the log that matters: the primary report's, or the last lines where there is none.
+ * The caller frees *out. -ENOMEM. */
+int klog_summary(const struct klog *klog, char **out) _must_check_;
