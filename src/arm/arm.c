@@ -128,11 +128,11 @@ static bool pass_guard(struct arm_state *state, const struct arm_facts *facts, b
     }
     if (verdict == BOOT_MAY_ARM)
         return true;
-    log_error("not armed: %s; after an update of the kernel, or by kdump-steamos arm --force, it is "
-              "tried again",
-              verdict == BOOT_REFUSED_UNFINISHED
-                  ? "the last boot died while it was being armed"
-                  : "two boots in a row died within a minute of arming");
+    log_error(
+        "not armed: %s; after an update of the kernel, or by kdump-steamos arm --force, it is "
+        "tried again",
+        verdict == BOOT_REFUSED_UNFINISHED ? "the last boot died while it was being armed"
+                                           : "two boots in a row died within a minute of arming");
     marker->phase = BOOT_BLOCKED;
     arm_state_save(state, marker);
     return false;
@@ -183,8 +183,8 @@ static int arm_for_real(struct context *context, const struct arm_facts *facts,
     return EXIT_SUCCESS;
 }
 
-/* A minute later, every few minutes after that, and at an orderly shutdown: this boot has lived, and
- * there may be more tasks now than a record can list. */
+/* A minute later, every few minutes after that, and at an orderly shutdown: this boot has lived,
+ * and there may be more tasks now than a record can list. */
 static int settle(struct context *context, const struct arm_facts *facts)
 {
     _cleanup_arm_state_ struct arm_state state = ARM_STATE_INIT;
@@ -232,11 +232,12 @@ const struct verb verb_arm = {
     .name = "arm",
     .arguments = "[--dry-run] [--force]",
     .summary = "Make this boot able to record a crash",
-    .details = "  -n, --dry-run   print what would be done, and do nothing\n"
-               "  -f, --force     arm even though boots died right after arming\n"
-               "      --settled   this boot has lived (called by its timer and at shutdown)\n\n"
-               "Exit status: 0 armed, or the plan would arm; 1 failed; 3 not armed, for the reason\n"
-               "that is given: nothing to arm with, switched off, or stopped by the guard against\n"
-               "boot loops.\n",
+    .details =
+        "  -n, --dry-run   print what would be done, and do nothing\n"
+        "  -f, --force     arm even though boots died right after arming\n"
+        "      --settled   this boot has lived (called by its timer and at shutdown)\n\n"
+        "Exit status: 0 armed, or the plan would arm; 1 failed; 3 not armed, for the reason\n"
+        "that is given: nothing to arm with, switched off, or stopped by the guard against\n"
+        "boot loops.\n",
     .run = run_arm,
 };

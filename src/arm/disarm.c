@@ -68,9 +68,9 @@ static int undo(struct context *context, struct arm_state *state,
     if (unload < 0 || restore < 0)
         return unload < 0 ? unload : restore;
     r = boot_marker_remove(state->fd);
-    return r < 0 ? log_error_errno(r, "cannot remove the boot marker in %s/state",
-                                   state->spool.path)
-                 : 0;
+    return r < 0
+               ? log_error_errno(r, "cannot remove the boot marker in %s/state", state->spool.path)
+               : 0;
 }
 
 static int run_disarm(struct context *context, int argc, char **argv)

@@ -27,8 +27,9 @@ static void explain_load(int r, struct arm_result *result)
     switch (r) {
     case -ENOENT:
         SAY(result->failure, "this kernel's modules have no ramoops");
-        SAY(result->advice, "install the full set of modules of the running kernel; after an update "
-                            "of the kernel, reboot");
+        SAY(result->advice,
+            "install the full set of modules of the running kernel; after an update "
+            "of the kernel, reboot");
         break;
     case -EPERM:
     case -EACCES:

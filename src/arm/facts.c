@@ -190,7 +190,8 @@ static int read_iomem(const struct root *root, struct arm_facts *f)
         return 0;
     start = (buffer.start + PAGE - 1) & ~(uint64_t)(PAGE - 1);
     if (start < buffer.end)
-        f->ram_buffer = (struct arm_region){ start, (buffer.end - start + 1) & ~(uint64_t)(PAGE - 1) };
+        f->ram_buffer =
+            (struct arm_region){ start, (buffer.end - start + 1) & ~(uint64_t)(PAGE - 1) };
     return 0;
 }
 

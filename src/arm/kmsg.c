@@ -5,7 +5,8 @@
 
 enum {
     RECORDS_MAX = 20000,
-    RECORD_SIZE = 8192,  /* PRINTK_MESSAGE_MAX and the older CONSOLE_EXT_LOG_MAX: no record is longer */
+    /* PRINTK_MESSAGE_MAX and the older CONSOLE_EXT_LOG_MAX: no record is longer. */
+    RECORD_SIZE = 8192,
     TEXT_MAX = 8 << 20,
 };
 
@@ -49,9 +50,10 @@ static const char *const speakers[] = { "ramoops", "pstore", "persistent_ram" };
 
 /* Words of their lines that tell of a failure, 6.1 to 6.12. */
 static const char *const complaints[] = {
-    "fail",           "Fail",      "ignor",       "already",           "no room",
-    "must be",        "could not", "cannot",      "record count == 0", "NULL platform",
-    "Unknown compre", "invalid for parameter",
+    "fail",          "Fail",           "ignor",
+    "already",       "no room",        "must be",
+    "could not",     "cannot",         "record count == 0",
+    "NULL platform", "Unknown compre", "invalid for parameter",
 };
 
 static const char *const compression_complaints[] = {
@@ -89,9 +91,10 @@ static void judge_line(struct span line, bool since_load, struct kmsg_effects *o
         else
             complaint = contains_any(line, complaints, ARRAY_SIZE(complaints));
     } else if (since_load) {
-        /* modprobe: page allocation failure: order:10, … and the WARNING of an oversized kmalloc(). */
-        complaint = span_contains(line, "page allocation failure") ||
-                    span_starts(line, "WARNING: CPU:");
+        /* modprobe: page allocation failure: order:10, … and the WARNING of an oversized kmalloc().
+         */
+        complaint =
+            span_contains(line, "page allocation failure") || span_starts(line, "WARNING: CPU:");
     }
     if (complaint && out->complaint[0] == '\0')
         (void)span_copy(line, out->complaint, sizeof(out->complaint));

@@ -14,8 +14,10 @@ struct kmsg_effects {
 /* Opens the kernel log for what will be said from now on (at_end), or for all that it holds. The
  * caller closes the fd; negative errno where it cannot be read. */
 int kmsg_open(const struct root *root, bool at_end) _must_check_;
-/* Appends what is there, record by record, and never waits for more; at most a few thousand records. */
+/* Appends what is there, record by record, and never waits for more; at most a few thousand
+ * records. */
 int kmsg_read(int fd, struct strbuf *out) _must_check_;
-/* Judges records as /dev/kmsg gives them (Documentation/ABI/testing/dev-kmsg). Since_load: they begin
- * where the module was loaded, so that a kernel warning among them was caused by that. Pure. */
+/* Judges records as /dev/kmsg gives them (Documentation/ABI/testing/dev-kmsg). Since_load: they
+ * begin where the module was loaded, so that a kernel warning among them was caused by that. Pure.
+ */
 void kmsg_judge(struct span records, bool since_load, struct kmsg_effects *out);

@@ -11,16 +11,18 @@
  * - only the first part of a dump is stored, so a dump is never more than one zone, and kmsg_bytes
  *   has no say;
  * - an oops is a dump of its own, written before panic() begins, and its panic is the next one; the
- *   ring begins at zone 0 in every boot. Three zones take a crash and the oops that came on top of it.
+ *   ring begins at zone 0 in every boot. Three zones take a crash and the oops that came on top of
+ * it.
  *
- * fs/pstore/platform.c: the text to be compressed is collected in a buffer of zone * 100 / 60 bytes.
- * Before 6.6 that came from kmalloc(): a WARNING above 4 MiB, and an order 10 allocation above 2 MiB
- * that fails, with a trace in the log, where memory is fragmented. 1 MiB zones need 1.67 MiB.
+ * fs/pstore/platform.c: the text to be compressed is collected in a buffer of zone * 100 / 60
+ * bytes. Before 6.6 that came from kmalloc(): a WARNING above 4 MiB, and an order 10 allocation
+ * above 2 MiB that fails, with a trace in the log, where memory is fragmented. 1 MiB zones
+ * need 1.67 MiB.
  *
- * The layout depends on the region's size and the configuration and on nothing else: the kernel that
- * reads the records after an update must find them where the one that crashed had put them. So
- * zones are made exactly record_size where the size is ours to say (and then no more memory is touched
- * than they need), and 1 MiB also where a newer kernel could have larger ones.
+ * The layout depends on the region's size and the configuration and on nothing else: the kernel
+ * that reads the records after an update must find them where the one that crashed had put them. So
+ * zones are made exactly record_size where the size is ours to say (and then no more memory is
+ * touched than they need), and 1 MiB also where a newer kernel could have larger ones.
  */
 enum {
     RECORD_MAX = 1 << 20,
@@ -29,7 +31,7 @@ enum {
     RECORDS_MAX = 8,
     CONSOLE_MAX = 256 << 10,
     CONSOLE_MIN = 4 << 10,
-    CONSOLE_SHARE = 16,    /* one part of so many */
+    CONSOLE_SHARE = 16,                            /* one part of so many */
     ZONE_KMALLOC_MAX = 4 * 1024 * 1024 / 100 * 60, /* its text buffer is 4 MiB */
 };
 
@@ -76,14 +78,13 @@ int layout_choose(const struct layout_wish *wish, struct layout *out)
 
     if (wish->region < RAMOOPS_REGION_MIN)
         return -ENOSPC;
-    /* A console zone keeps the last console lines even of a machine that dies without a panic, where
-     * the kernel has CONFIG_PSTORE_CONSOLE. */
+    /* A console zone keeps the last console lines even of a machine that dies without a panic,
+     * where the kernel has CONFIG_PSTORE_CONSOLE. */
     own_console = clamp(floor_power_of_two(wish->region / CONSOLE_SHARE), CONSOLE_MIN, CONSOLE_MAX);
     if (console == 0)
         console = own_console;
-    own_record = console < wish->region
-                     ? floor_power_of_two((wish->region - console) / RECORDS_WANTED)
-                     : 0;
+    own_record =
+        console < wish->region ? floor_power_of_two((wish->region - console) / RECORDS_WANTED) : 0;
     own_record = MIN(own_record, (uint64_t)RECORD_MAX);
     if (divide(wish, record ? record : own_record, console, out))
         return 0;
@@ -98,20 +99,20 @@ int layout_choose(const struct layout_wish *wish, struct layout *out)
 /*
  * panic() prints its message and the stack, then what kernel.panic_print asks for, and only then
  * calls the dumpers (kernel/panic.c, 6.1 to 6.12). Everything goes through the kernel's log buffer,
- * which keeps the newest text, and the dump takes the newest text of that: a task dump that is larger
- * than either pushes the panic out. Only an oops is safe, for its record is written before.
+ * which keeps the newest text, and the dump takes the newest text of that: a task dump that is
+ * larger than either pushes the panic out. Only an oops is safe, for its record is written before.
  *
- * Measured with 450 tasks of short stacks: on 6.1 1.38 kB per task in the record and 84 bytes more in
- * the scheduler's lists behind it, on 6.12 1.49 kB and 100 bytes; some 1.1 kB of the log buffer
+ * Measured with 450 tasks of short stacks: on 6.1 1.38 kB per task in the record and 84 bytes more
+ * in the scheduler's lists behind it, on 6.12 1.49 kB and 100 bytes; some 1.1 kB of the log buffer
  * itself. A log buffer of 128 KiB, as distributions have it, keeps the last 50 to 60 tasks and not
  * the panic; one of 4 MiB with records of 1 MiB keeps all. Graphics drivers and games have deeper
  * stacks, hence the 2 kB. The memory state is some 2 to 6 kB and always fits.
  */
 enum {
-    TASK_TEXT = 2000,               /* bytes of log per listed task */
-    CRASH_TEXT = 64 << 10,          /* bytes for the crash, what led to it, and the memory state */
-    LOG_BUF_DEFAULT = 128 << 10,    /* CONFIG_LOG_BUF_SHIFT=17 */
-    TASKS_GROWTH_PERCENT = 150,     /* until panic_print is looked at again */
+    TASK_TEXT = 2000,            /* bytes of log per listed task */
+    CRASH_TEXT = 64 << 10,       /* bytes for the crash, what led to it, and the memory state */
+    LOG_BUF_DEFAULT = 128 << 10, /* CONFIG_LOG_BUF_SHIFT=17 */
+    TASKS_GROWTH_PERCENT = 150,  /* until panic_print is looked at again */
 };
 
 /* Least capacity, in tasks, → what is printed: the first row that fits. Timers (0x04) and ftrace

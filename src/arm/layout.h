@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How the ramoops region is divided, and what the kernel is asked to print at a panic. Both are chosen
- * together, for what is printed must fit into a record, or it pushes the crash itself out. Pure.
+ * How the ramoops region is divided, and what the kernel is asked to print at a panic. Both are
+ * chosen together, for what is printed must fit into a record, or it pushes the crash itself out.
+ * Pure.
  */
 #pragma once
 
@@ -13,16 +14,16 @@ enum {
 };
 
 struct layout_wish {
-    uint64_t region;       /* bytes */
-    bool whole;            /* the kernel takes all of it (ramoops.mem_name), not only what we ask for */
+    uint64_t region; /* bytes */
+    bool whole;      /* the kernel takes all of it (ramoops.mem_name), not only what we ask for */
     uint64_t record_size;  /* configured; 0: choose */
     uint64_t console_size; /* configured; 0: choose */
     bool kmalloc_limit;    /* a kernel before 6.6 */
 };
 
 struct layout {
-    uint64_t mem_size;     /* bytes of the region that are used */
-    uint64_t record_size;  /* powers of two, as the kernel rounds them down to */
+    uint64_t mem_size;    /* bytes of the region that are used */
+    uint64_t record_size; /* powers of two, as the kernel rounds them down to */
     uint64_t console_size;
     unsigned records;
     bool wish_refused; /* a configured size does not fit, and another was chosen */

@@ -24,8 +24,8 @@ static bool kernel_since(const struct arm_facts *f, unsigned major, unsigned min
     return f->major > major || (f->major == major && f->minor >= minor);
 }
 
-/* reserve_mem= and ramoops.mem_name came with 6.12 (kernel command-line parameters; fs/pstore/ram.c).
- * An older kernel ignores both. */
+/* reserve_mem= and ramoops.mem_name came with 6.12 (kernel command-line parameters;
+ * fs/pstore/ram.c). An older kernel ignores both. */
 static bool has_reserve_mem(const struct arm_facts *f)
 {
     return kernel_since(f, 6, 12);
@@ -77,11 +77,10 @@ static bool plan_unregistered_ramoops(const struct arm_facts *f, struct arm_plan
 
     if (f->builtin) {
         nothing(p, "ramoops is built in to this kernel and was given no region at boot",
-                has_reserve_mem(f)
-                    ? "add to the kernel's command line: reserve_mem=5M:4096:oops "
-                      "ramoops.mem_name=oops ramoops.record_size=0x100000"
-                    : "add ramoops.mem_address=, ramoops.mem_size= and "
-                      "ramoops.record_size=0x100000 to the kernel's command line");
+                has_reserve_mem(f) ? "add to the kernel's command line: reserve_mem=5M:4096:oops "
+                                     "ramoops.mem_name=oops ramoops.record_size=0x100000"
+                                   : "add ramoops.mem_address=, ramoops.mem_size= and "
+                                     "ramoops.record_size=0x100000 to the kernel's command line");
         return true;
     }
     if (!f->backend.ramoops_present)
@@ -121,8 +120,10 @@ static bool choose_source(const struct arm_facts *f, struct arm_plan *p)
     }
     if (c->mem_name[0] != '\0' && p->source != ARM_SOURCE_RESERVE_MEM) {
         if (!has_reserve_mem(f))
-            SAY(p->warning, "reserve_mem= and ramoops.mem_name= mean nothing to kernel %s: they came "
-                            "with 6.12", f->kernel);
+            SAY(p->warning,
+                "reserve_mem= and ramoops.mem_name= mean nothing to kernel %s: they came "
+                "with 6.12",
+                f->kernel);
         else
             SAY(p->warning, "ramoops.mem_name=%s names no memory that reserve_mem= reserves",
                 c->mem_name);
@@ -205,8 +206,8 @@ static void plan_load(const struct arm_facts *f, struct arm_plan *p)
     if (p->source != ARM_SOURCE_FIRMWARE && layout_choose(&wish, &p->layout) < 0) {
         char size[32];
 
-        SAY(p->reason, "the region that %s gives ramoops has only %s",
-            arm_source_name(p->source), size_text(p->region.size, size, sizeof(size)));
+        SAY(p->reason, "the region that %s gives ramoops has only %s", arm_source_name(p->source),
+            size_text(p->region.size, size, sizeof(size)));
         SAY(p->advice, "give it 5 MiB");
         p->action = ARM_NOTHING;
         return;

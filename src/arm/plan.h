@@ -17,23 +17,23 @@ struct arm_region {
  * there is not ours to choose. */
 struct arm_cmdline {
     bool mem_address, mem_size, record_size, console_size, ftrace_size, pmsg_size;
-    struct arm_region region;  /* of mem_address and mem_size */
-    char mem_name[64];         /* of ramoops.mem_name=, or of a reserve_mem= called oops or ramoops */
-    bool mem_name_given;       /* as ramoops.mem_name= */
-    uint64_t reserved;         /* bytes that reserve_mem= gives this name; 0: there is none */
-    uint64_t log_buf_len;      /* 0: not given */
+    struct arm_region region; /* of mem_address and mem_size */
+    char mem_name[64];    /* of ramoops.mem_name=, or of a reserve_mem= called oops or ramoops */
+    bool mem_name_given;  /* as ramoops.mem_name= */
+    uint64_t reserved;    /* bytes that reserve_mem= gives this name; 0: there is none */
+    uint64_t log_buf_len; /* 0: not given */
 };
 
 struct arm_facts {
     char kernel[80]; /* its release; "" : unknown */
     unsigned major, minor;
     char boot_id[40];
-    int iomem_error; /* 0, or why /proc/iomem could not be read */
-    bool iomem_masked; /* the kernel showed zeros instead of addresses */
+    int iomem_error;              /* 0, or why /proc/iomem could not be read */
+    bool iomem_masked;            /* the kernel showed zeros instead of addresses */
     struct arm_region ram_buffer; /* the largest */
     struct arm_cmdline cmdline;
-    char device[64];  /* a platform device of ramoops that firmware describes; "" : none */
-    bool builtin;     /* ramoops is part of the kernel image */
+    char device[64]; /* a platform device of ramoops that firmware describes; "" : none */
+    bool builtin;    /* ramoops is part of the kernel image */
     struct pstore_backend backend;
     uint64_t log_buf_len; /* bytes; 0: unknown */
     uint64_t tasks;       /* threads; 0: unknown */
@@ -58,8 +58,8 @@ enum arm_source {
 struct arm_plan {
     enum arm_action action;
     enum arm_source source;
-    bool reload; /* ramoops is loaded without a region: unload it first */
-    bool mount;  /* pstore is not mounted */
+    bool reload;              /* ramoops is loaded without a region: unload it first */
+    bool mount;               /* pstore is not mounted */
     struct arm_region region; /* start 0 where the kernel finds it by name */
     struct layout layout;     /* records 0 where firmware decides */
     char options[256];        /* for the module */
@@ -68,8 +68,8 @@ struct arm_plan {
 };
 
 /* Reads all of it; what is missing is "unknown". -ENOMEM. */
-int arm_facts_read(const struct root *root, const struct config *config, struct arm_facts *out)
-    _must_check_;
+int arm_facts_read(const struct root *root, const struct config *config,
+                   struct arm_facts *out) _must_check_;
 /* Pure. */
 void arm_cmdline_parse(struct span cmdline, struct arm_cmdline *out);
 void arm_plan_make(const struct arm_facts *facts, struct arm_plan *out);

@@ -68,8 +68,10 @@ void arm_state_save(struct arm_state *state, const struct boot_marker *marker)
         state->last = *marker;
         state->found = true;
     } else {
-        (void)log_warning_errno(r, "cannot write the boot marker in %s/state: the guard against boot "
-                                   "loops is off, ignoring", state->spool.path);
+        (void)log_warning_errno(r,
+                                "cannot write the boot marker in %s/state: the guard against boot "
+                                "loops is off, ignoring",
+                                state->spool.path);
     }
 }
 
@@ -78,8 +80,9 @@ static void warn_of_tasks(int64_t live, const struct panic_print_facts *facts)
     uint64_t capacity = panic_print_capacity(facts);
 
     if ((live & PANIC_PRINT_TASKS) && facts->tasks > capacity)
-        log_warning("kernel.panic_print=%" PRId64 " lists all tasks, but a record has room for %"
-                    PRIu64 " and there are %" PRIu64 ": a panic's own text would be pushed out; "
+        log_warning("kernel.panic_print=%" PRId64
+                    " lists all tasks, but a record has room for %" PRIu64 " and there are %" PRIu64
+                    ": a panic's own text would be pushed out; "
                     "set it to %d, or boot with log_buf_len=4M",
                     live, capacity, facts->tasks, PANIC_PRINT_MEM);
 }
@@ -110,7 +113,8 @@ void panic_print_fit(const struct context *context, const struct pstore_backend 
         return;
     }
     log_debug("kernel.panic_print: %" PRId64 " becomes %u (room for %" PRIu64 " tasks, %" PRIu64
-              " there)", live, value, panic_print_capacity(&f), f.tasks);
+              " there)",
+              live, value, panic_print_capacity(&f), f.tasks);
     if (marker->panic_print_set < 0)
         marker->panic_print_found = live;
     marker->panic_print_set = value;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The boot marker as arming uses it: everything works without the kdump folder, but for the guard. */
+/* The boot marker as arming uses it: everything works without the kdump folder, but for the guard.
+ */
 #pragma once
 
 #include "arm/plan.h"
@@ -14,11 +15,14 @@ struct arm_state {
     struct boot_marker last; /* as it was found */
 };
 
-#define ARM_STATE_INIT { .spool = SPOOL_INIT, .fd = -EBADF }
+#define ARM_STATE_INIT                    \
+    {                                     \
+        .spool = SPOOL_INIT, .fd = -EBADF \
+    }
 #define _cleanup_arm_state_ _cleanup_(arm_state_close)
 
-/* Opens the state folder, made where it is missing if create, and reads the marker. Warns where that
- * is not possible; without create a missing folder is none of our business. */
+/* Opens the state folder, made where it is missing if create, and reads the marker. Warns where
+ * that is not possible; without create a missing folder is none of our business. */
 void arm_state_open(const struct context *context, bool create, struct arm_state *out);
 void arm_state_close(struct arm_state *state);
 /* The marker of this boot: the one that was found where this boot wrote it, else a new one. */
@@ -27,8 +31,8 @@ struct boot_marker arm_state_marker(const struct arm_state *state, const char *b
 /* Written where there is a folder; a failure is warned of. */
 void arm_state_save(struct arm_state *state, const struct boot_marker *marker);
 
-/* Sets kernel.panic_print to what fits into a dump of this back end, where its value is the package's
- * or ours (marker), and notes it in the marker. A value of the administrator's stays; it is warned of
- * where the tasks of now would push the panic out. */
+/* Sets kernel.panic_print to what fits into a dump of this back end, where its value is the
+ * package's or ours (marker), and notes it in the marker. A value of the administrator's stays; it
+ * is warned of where the tasks of now would push the panic out. */
 void panic_print_fit(const struct context *context, const struct pstore_backend *backend,
                      const struct panic_print_facts *facts, struct boot_marker *marker);

@@ -14,8 +14,10 @@ static const struct {
     const char *name; /* as the drivers register, "efi" before 4.14 */
     enum pstore_kind kind;
 } kinds[] = {
-    { "ramoops", PSTORE_KIND_RAMOOPS }, { "efi_pstore", PSTORE_KIND_EFI },
-    { "efi", PSTORE_KIND_EFI },         { "erst", PSTORE_KIND_ERST },
+    { "ramoops", PSTORE_KIND_RAMOOPS },
+    { "efi_pstore", PSTORE_KIND_EFI },
+    { "efi", PSTORE_KIND_EFI },
+    { "erst", PSTORE_KIND_ERST },
 };
 
 /* A string parameter that was not given reads "(null)". */
@@ -100,7 +102,8 @@ static void read_ramoops(const struct root *root, struct ramoops_params *p)
     p->in_use = p->mem_size != 0;
     (void)read_word(root, RAMOOPS_PARAMETERS "mem_name", p->mem_name, sizeof(p->mem_name));
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-        (void)read_number(root, numbers[i].path, (uint64_t *)(void *)((char *)p + numbers[i].offset));
+        (void)read_number(root, numbers[i].path,
+                          (uint64_t *)(void *)((char *)p + numbers[i].offset));
     if (read_number(root, RAMOOPS_PARAMETERS "max_reason", &reason) && reason <= INT32_MAX)
         p->max_reason = (int64_t)reason;
 }
@@ -253,7 +256,8 @@ int pstore_backend_describe(const struct pstore_backend *backend, struct strbuf 
         break;
     case PSTORE_KIND_EFI:
     case PSTORE_KIND_ERST:
-        (void)strbuf_printf(out, "%s, in the firmware's own storage: the last ", backend->name);
+        (void)strbuf_printf(out, "%s, in the firmware's own storage: at least the last ",
+                            backend->name);
         (void)format_size(backend->text_per_dump, out);
         (void)strbuf_str(out, " of the log; survives a loss of power");
         break;

@@ -18,8 +18,8 @@ enum pstore_kind {
 /* The parameters of ramoops as it uses them: fs/pstore/ram.c writes what it made of platform data,
  * device tree or module options back to /sys/module/ramoops/parameters (sizes in bytes). */
 struct ramoops_params {
-    bool known;    /* the files are readable by root only */
-    bool in_use;   /* a memory size is set */
+    bool known;        /* the files are readable by root only */
+    bool in_use;       /* a memory size is set */
     char mem_name[64]; /* of reserve_mem= (since 6.12); "" : none */
     uint64_t mem_address, mem_size;
     uint64_t record_size, console_size, ftrace_size, pmsg_size;
@@ -36,9 +36,9 @@ struct pstore_backend {
     uint64_t kmsg_bytes;  /* of the log, per dump, for back ends that store it in many parts */
     bool ramoops_present; /* the module is loaded or built in */
     struct ramoops_params ramoops;
-    char region[64];       /* the name that /proc/iomem gives the memory; "" : not to be seen */
-    uint64_t zone_size;    /* bytes of one ramoops record with its header */
-    unsigned records;      /* dumps that ramoops keeps; 0: unknown, or none */
+    char region[64];        /* the name that /proc/iomem gives the memory; "" : not to be seen */
+    uint64_t zone_size;     /* bytes of one ramoops record with its header */
+    unsigned records;       /* dumps that ramoops keeps; 0: unknown, or none */
     uint64_t text_per_dump; /* bytes of kernel log that one dump keeps; 0: unknown */
 };
 
@@ -58,6 +58,6 @@ bool pstore_backend_armed(const struct pstore_backend *backend);
 int pstore_backend_describe(const struct pstore_backend *backend, struct strbuf *out);
 /* Appends a size: "5 MiB", "1.19 MiB", "12 KiB", "100 bytes". */
 int format_size(uint64_t bytes, struct strbuf *out);
-/* The kernel log's text that fits into a dump of this many bytes: fs/pstore/platform.c fills a buffer
- * of bytes * 100 / 60 and compresses it. */
+/* The kernel log's text that fits into a dump of this many bytes: fs/pstore/platform.c fills a
+ * buffer of bytes * 100 / 60 and compresses it. */
 uint64_t pstore_text_size(uint64_t record_bytes, bool compressed);

@@ -49,8 +49,8 @@ size_t panic_policy_check(const struct root *root, struct panic_finding out[PANI
             continue;
         if (policy[i].any_but_zero ? live != 0 : live == policy[i].wanted)
             continue;
-        out[n++] = (struct panic_finding){ policy[i].name, live, policy[i].wanted,
-                                           policy[i].effect };
+        out[n++] =
+            (struct panic_finding){ policy[i].name, live, policy[i].wanted, policy[i].effect };
     }
     return n;
 }

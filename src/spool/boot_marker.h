@@ -15,12 +15,12 @@ enum boot_phase {
 };
 
 struct boot_marker {
-    char boot_id[40];     /* of the boot that wrote it */
-    char kernel[80];      /* its release */
+    char boot_id[40]; /* of the boot that wrote it */
+    char kernel[80];  /* its release */
     enum boot_phase phase;
-    unsigned deaths;      /* boots in a row that died unsettled before this one */
-    int64_t time;         /* of arm's start, seconds since the epoch */
-    bool loaded_ramoops;  /* we did, in that boot */
+    unsigned deaths;           /* boots in a row that died unsettled before this one */
+    int64_t time;              /* of arm's start, seconds since the epoch */
+    bool loaded_ramoops;       /* we did, in that boot */
     int64_t panic_print_found; /* kernel.panic_print before us; -1: not changed */
     int64_t panic_print_set;   /* what we wrote; -1: nothing */
 };

@@ -10,11 +10,11 @@
 
 struct fake_kernel {
     struct unit_tree *tree;
-    char calls[1024];   /* "load ramoops …; mount /sys/fs/pstore; " */
-    int load_result;    /* of the next module_load */
-    bool probe_fails;   /* the module loads, but does not register */
+    char calls[1024]; /* "load ramoops …; mount /sys/fs/pstore; " */
+    int load_result;  /* of the next module_load */
+    bool probe_fails; /* the module loads, but does not register */
     bool no_compression;
-    bool silent;        /* nothing in the log */
+    bool silent; /* nothing in the log */
 };
 
 static inline void machine_sysfs(struct unit_tree *t, const char *path, const char *value)
@@ -73,8 +73,8 @@ static inline void machine_call(struct fake_kernel *k, const char *what, const c
 /* The module's parameters as the kernel shows them: its defaults, then the options. */
 static inline void machine_ramoops_parameters(struct fake_kernel *k, const char *options)
 {
-    static const char *const names[] = { "mem_address", "mem_size", "record_size", "console_size",
-                                         "ftrace_size", "pmsg_size", "ecc", "max_reason" };
+    static const char *const names[] = { "mem_address", "mem_size",  "record_size", "console_size",
+                                         "ftrace_size", "pmsg_size", "ecc",         "max_reason" };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         char path[96], text[32];

@@ -6,8 +6,14 @@
 static struct boot_marker marker(enum boot_phase phase, unsigned deaths)
 {
     return (struct boot_marker){
-        .boot_id = "boot-1", .kernel = "6.1.0", .phase = phase, .deaths = deaths, .time = 1700000000,
-        .loaded_ramoops = true, .panic_print_found = 2, .panic_print_set = 3,
+        .boot_id = "boot-1",
+        .kernel = "6.1.0",
+        .phase = phase,
+        .deaths = deaths,
+        .time = 1700000000,
+        .loaded_ramoops = true,
+        .panic_print_found = 2,
+        .panic_print_set = 3,
     };
 }
 
@@ -41,7 +47,11 @@ static void test_round_trip(void **state)
 static void test_damaged(void **state)
 {
     static const char *const texts[] = {
-        "", "{", "[]", "{\"phase\": \"asleep\"}", "{\"phase\": 1}",
+        "",
+        "{",
+        "[]",
+        "{\"phase\": \"asleep\"}",
+        "{\"phase\": 1}",
         "{\"phase\": \"armed\", \"boot_id\": \"0123456789012345678901234567890123456789\"}",
     };
     struct unit_tree *t = *state;
@@ -84,19 +94,21 @@ static void test_guard(void **state)
         { "stopped stays stopped in this boot", true, BOOT_BLOCKED, 2, "boot-1", "6.1.0",
           BOOT_REFUSED_DEATHS, 2 },
         { "and in the next", true, BOOT_BLOCKED, 2, "boot-2", "6.1.0", BOOT_REFUSED_DEATHS, 2 },
-        { "but not with another kernel", true, BOOT_BLOCKED, 2, "boot-2", "6.1.1", BOOT_MAY_ARM, 0 },
+        { "but not with another kernel", true, BOOT_BLOCKED, 2, "boot-2", "6.1.1", BOOT_MAY_ARM,
+          0 },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct boot_marker last = marker(cases[i].phase, cases[i].deaths);
         unsigned deaths = 99;
-        enum boot_verdict got = boot_guard(cases[i].found ? &last : NULL, cases[i].boot_id,
-                                           cases[i].kernel, &deaths);
+        enum boot_verdict got =
+            boot_guard(cases[i].found ? &last : NULL, cases[i].boot_id, cases[i].kernel, &deaths);
 
         if (got != cases[i].verdict || deaths != cases[i].count)
             fail_msg("%s: verdict %d, %u deaths", cases[i].what, got, deaths);
         assert_int_equal(boot_guard(cases[i].found ? &last : NULL, cases[i].boot_id,
-                                    cases[i].kernel, NULL), got);
+                                    cases[i].kernel, NULL),
+                         got);
     }
 }
 

@@ -7,8 +7,9 @@
 #include "spool/boot_marker.h"
 
 #define FOLDER "/home/.steamos/offload/var/kdump"
-#define OPTIONS "mem_address=0x1e000000 mem_size=0x840000 record_size=0x100000 " \
-                "console_size=0x40000 ftrace_size=0x0 pmsg_size=0x0"
+#define OPTIONS                                                      \
+    "mem_address=0x1e000000 mem_size=0x840000 record_size=0x100000 " \
+    "console_size=0x40000 ftrace_size=0x0 pmsg_size=0x0"
 
 struct bench {
     struct unit_tree *tree;
@@ -97,7 +98,8 @@ static void expect_panic_print(struct bench *b, const char *expected)
     char line[32];
 
     assert_int_equal(root_read_line(&b->tree->root, "/proc/sys/kernel/panic_print", line,
-                                    sizeof(line)), 0);
+                                    sizeof(line)),
+                     0);
     assert_string_equal(line, expected);
 }
 
@@ -218,7 +220,8 @@ static void test_unfinished(void **state)
 {
     struct bench *b = *state;
     _cleanup_close_ int fd = root_make_dir(&b->tree->root, FOLDER "/state", 0700);
-    struct boot_marker marker = { .boot_id = "0", .kernel = "6.1.0-56-amd64",
+    struct boot_marker marker = { .boot_id = "0",
+                                  .kernel = "6.1.0-56-amd64",
                                   .phase = BOOT_STARTED };
 
     assert_int_equal(boot_marker_write(fd, &marker), 0);
@@ -315,11 +318,16 @@ static void test_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BENCH_TEST(test_arm_and_disarm),   BENCH_TEST(test_large_log_buffer),
-        BENCH_TEST(test_foreign_panic_print), BENCH_TEST(test_guard),
-        BENCH_TEST(test_settled_boots),    BENCH_TEST(test_unfinished),
-        BENCH_TEST(test_failures),         BENCH_TEST(test_without_folder_and_log),
-        BENCH_TEST(test_other_states),     BENCH_TEST(test_dry_run),
+        BENCH_TEST(test_arm_and_disarm),
+        BENCH_TEST(test_large_log_buffer),
+        BENCH_TEST(test_foreign_panic_print),
+        BENCH_TEST(test_guard),
+        BENCH_TEST(test_settled_boots),
+        BENCH_TEST(test_unfinished),
+        BENCH_TEST(test_failures),
+        BENCH_TEST(test_without_folder_and_log),
+        BENCH_TEST(test_other_states),
+        BENCH_TEST(test_dry_run),
         BENCH_TEST(test_usage),
     };
 

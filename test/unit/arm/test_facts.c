@@ -57,7 +57,8 @@ static void test_odd_facts(void **state)
     struct arm_facts f;
 
     machine_create(t, "6.1.0-56-amd64");
-    unit_write_str(t, "/proc/iomem", "00000000-00000000 : System RAM\n00000000-00000000 : RAM buffer\n");
+    unit_write_str(t, "/proc/iomem",
+                   "00000000-00000000 : System RAM\n00000000-00000000 : RAM buffer\n");
     unit_write_str(t, "/proc/loadavg", "0.20 0.18\n");
     unit_write_str(t, "/proc/cmdline", "log_buf_len=4M ramoops.mem_address=0x1000 quiet\n");
     unit_write_str(t, "/lib/modules/6.1.0-56-amd64/modules.builtin",
@@ -115,9 +116,11 @@ static void test_backends(void **state)
     assert_int_equal(fake_module_load(&k, "ramoops",
                                       "mem_address=0x1e000000 mem_size=0x440000 "
                                       "record_size=0x100000 console_size=0x40000 ftrace_size=0 "
-                                      "pmsg_size=0"), 0);
-    expect_description(t, "ramoops at 0x1e000000, 4.25 MiB of RAM buffer: 4 records of 1 MiB "
-                          "(compressed), 256 KiB console; survives a reboot, not a loss of power",
+                                      "pmsg_size=0"),
+                     0);
+    expect_description(t,
+                       "ramoops at 0x1e000000, 4.25 MiB of RAM buffer: 4 records of 1 MiB "
+                       "(compressed), 256 KiB console; survives a reboot, not a loss of power",
                        true);
     assert_int_equal(pstore_backend_inspect(&t->root, &b), 0);
     assert_int_equal(b.records, 4);
@@ -134,8 +137,9 @@ static void test_backends(void **state)
     assert_int_equal(b.zone_size, 0x3fe000);
 
     machine_ramoops_parameters(&k, "mem_address=0x1e000000 mem_size=0x1000 record_size=0");
-    expect_description(t, "ramoops at 0x1e000000, 4 KiB of RAM buffer: 0 records of 0 bytes "
-                          "(compressed), 4 KiB console; survives a reboot, not a loss of power",
+    expect_description(t,
+                       "ramoops at 0x1e000000, 4 KiB of RAM buffer: 0 records of 0 bytes "
+                       "(compressed), 4 KiB console; survives a reboot, not a loss of power",
                        false);
 
     machine_ramoops_parameters(&k, "mem_size=18446744073709551615 mem_address=18446744073709551615 "
@@ -147,8 +151,10 @@ static void test_backends(void **state)
     machine_sysfs(t, "/sys/module/pstore/parameters/backend", "ramoops");
     expect_description(t, "ramoops (only root may see its region)", true);
     machine_sysfs(t, "/sys/module/pstore/parameters/backend", "efi_pstore");
-    expect_description(t, "efi_pstore, in the firmware's own storage: the last 16.67 KiB of the log; "
-                          "survives a loss of power", true);
+    expect_description(t,
+                       "efi_pstore, in the firmware's own storage: at least the last 16.67 KiB of "
+                       "the log; survives a loss of power",
+                       true);
     machine_sysfs(t, "/sys/module/pstore/parameters/backend", "pstore_blk");
     expect_description(t, "pstore_blk", true);
 }

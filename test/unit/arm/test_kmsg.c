@@ -20,13 +20,13 @@ static void test_judgement(void **state)
         { "an allocation that fails, as for the original's records",
           "4,410,1,-;WARNING: CPU: 0 PID: 91 at mm/page_alloc.c:5574 __alloc_pages+0x241/0x330\n"
           "4,410,1,-;Modules linked in: ramoops(+) reed_solomon\n"
-          "3,411,1,-;pstore: Failed 6976833 byte compression buffer allocation for: deflate\n"
-          REGISTERED REGION,
+          "3,411,1,-;pstore: Failed 6976833 byte compression buffer allocation for: "
+          "deflate\n" REGISTERED REGION,
           true, true, false, true,
           "WARNING: CPU: 0 PID: 91 at mm/page_alloc.c:5574 __alloc_pages+0x241/0x330" },
         { "a kernel warning that nobody here caused",
-          "4,410,1,-;WARNING: CPU: 0 PID: 91 at drivers/gpu/drm/x.c:1 f+0x1/0x2\n"
-          USING REGISTERED REGION,
+          "4,410,1,-;WARNING: CPU: 0 PID: 91 at drivers/gpu/drm/x.c:1 f+0x1/0x2\n" USING REGISTERED
+              REGION,
           false, true, true, false, "" },
         { "another back end was first",
           "4,411,1,-;pstore: backend 'efi_pstore' already loaded: ignoring 'ramoops'\n"
@@ -41,12 +41,12 @@ static void test_judgement(void **state)
           true, false, false, false,
           "persistent_ram: request mem region (ramoops:dmesg(0/3) 0x1@0x2) failed" },
         { "what a crash left in the region is no complaint",
-          "6,411,1,-;persistent_ram: found existing invalid buffer, size 5, start 9\n"
-          USING REGISTERED REGION,
+          "6,411,1,-;persistent_ram: found existing invalid buffer, size 5, start 9\n" USING
+              REGISTERED REGION,
           true, true, true, false, "" },
         { "a first attempt that failed, and a second that did not",
-          "3,400,1,-;pstore: Failed 6976833 byte compression buffer allocation for: deflate\n"
-          USING REGISTERED REGION,
+          "3,400,1,-;pstore: Failed 6976833 byte compression buffer allocation for: deflate\n" USING
+              REGISTERED REGION,
           false, true, true, false,
           "pstore: Failed 6976833 byte compression buffer allocation for: deflate" },
         { "another's failure", "3,411,1,-;ata1: failed to resume link\n", true, false, false, false,

@@ -3,9 +3,13 @@
 
 #include "arm/plan.h"
 
-#define RAM_BUFFER { 0x3e000000, 0x1fe0000 }
-#define LAYOUT_8 "mem_address=0x3e000000 mem_size=0x840000 record_size=0x100000 " \
-                 "console_size=0x40000 ftrace_size=0x0 pmsg_size=0x0"
+#define RAM_BUFFER            \
+    {                         \
+        0x3e000000, 0x1fe0000 \
+    }
+#define LAYOUT_8                                                     \
+    "mem_address=0x3e000000 mem_size=0x840000 record_size=0x100000 " \
+    "console_size=0x40000 ftrace_size=0x0 pmsg_size=0x0"
 
 /* A kernel with pstore mounted and nothing registered, and pstore in RAM wanted. */
 static struct arm_facts machine(unsigned major, unsigned minor)
@@ -24,10 +28,18 @@ static struct arm_facts machine(unsigned major, unsigned minor)
 static struct pstore_backend ramoops_backend(unsigned records)
 {
     return (struct pstore_backend){
-        .supported = true, .mounted = true, .kind = PSTORE_KIND_RAMOOPS, .name = "ramoops",
-        .ramoops_present = true, .records = records,
-        .ramoops = { .known = true, .in_use = true, .mem_address = 0x3e000000,
-                     .mem_size = 0x440000, .record_size = records ? 1 << 20 : 0, .max_reason = 2 },
+        .supported = true,
+        .mounted = true,
+        .kind = PSTORE_KIND_RAMOOPS,
+        .name = "ramoops",
+        .ramoops_present = true,
+        .records = records,
+        .ramoops = { .known = true,
+                     .in_use = true,
+                     .mem_address = 0x3e000000,
+                     .mem_size = 0x440000,
+                     .record_size = records ? 1 << 20 : 0,
+                     .max_reason = 2 },
     };
 }
 
@@ -46,8 +58,8 @@ static struct arm_facts with_buffer(struct arm_facts f, uint64_t size)
 struct expectation {
     enum arm_action action;
     enum arm_source source;
-    const char *options;       /* NULL: not looked at */
-    const char *reason;        /* substrings; NULL: must be empty */
+    const char *options; /* NULL: not looked at */
+    const char *reason;  /* substrings; NULL: must be empty */
     const char *advice;
     const char *warning;
 };
@@ -113,8 +125,7 @@ static void test_cmdline_half_given(void **state)
                                       "reserve_mem=5M:4096:oops ramoops.mem_name=oops");
 
     expect("an older kernel knows no reserve_mem=", &f,
-           &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER, LAYOUT_8,
-                                  .warning = "6.12" });
+           &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER, LAYOUT_8, .warning = "6.12" });
     f = with_cmdline(machine(6, 12), "reserve_mem=5M:4096:trace ramoops.mem_name=oops");
     expect("a name that nothing reserves", &f,
            &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "no RAM buffer",
@@ -137,11 +148,11 @@ static void test_no_region(void **state)
     struct arm_facts f = machine(6, 1);
 
     expect("no buffer, old kernel", &f,
-           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "no RAM buffer", "since 6.12" });
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "no RAM buffer",
+                                  "since 6.12" });
     f = with_buffer(machine(6, 12), (5 << 20) - 1);
     expect("a buffer that is too small", &f,
-           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "has only 5 MiB",
-                                  "reboot" });
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "has only 5 MiB", "reboot" });
     f = machine(6, 1);
     f.iomem_masked = true;
     expect("an unprivileged user", &f,
@@ -166,7 +177,8 @@ static void test_registered(void **state)
     expect("ramoops is there already", &f, &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "" });
     f.use_pstore_ram = false;
     expect("and switched off by configuration", &f,
-           &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "", .warning = "USE_PSTORE_RAM is off" });
+           &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "",
+                                  .warning = "USE_PSTORE_RAM is off" });
     f.use_pstore_ram = true;
     f.backend = ramoops_backend(0);
     expect("ramoops with only a console", &f,
@@ -201,10 +213,12 @@ static void test_loaded_not_registered(void **state)
 
     f.backend.ramoops_present = f.backend.ramoops.known = true;
     assert_true(expect("loaded without a region", &f,
-                       &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER, LAYOUT_8 }).reload);
+                       &(struct expectation){ ARM_LOAD, ARM_SOURCE_RAM_BUFFER, LAYOUT_8 })
+                    .reload);
     f.backend.ramoops.in_use = true;
     expect("loaded with a region that did not work", &f,
-           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "could not register", "dmesg" });
+           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "could not register",
+                                  "dmesg" });
     f = with_buffer(machine(6, 1), 0x1fe0000);
     f.builtin = f.backend.ramoops_present = f.backend.ramoops.known = true;
     expect("built in", &f,
@@ -234,12 +248,9 @@ static void test_configured_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_cmdline_half_given),
-        cmocka_unit_test(test_no_region),
-        cmocka_unit_test(test_registered),
-        cmocka_unit_test(test_switched_off),
-        cmocka_unit_test(test_loaded_not_registered),
+        cmocka_unit_test(test_sources),          cmocka_unit_test(test_cmdline_half_given),
+        cmocka_unit_test(test_no_region),        cmocka_unit_test(test_registered),
+        cmocka_unit_test(test_switched_off),     cmocka_unit_test(test_loaded_not_registered),
         cmocka_unit_test(test_configured_sizes),
     };
 
