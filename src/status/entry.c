@@ -124,21 +124,6 @@ void format_utc(time_t time, char *buf, size_t size)
         (void)snprintf(buf, size, "?");
 }
 
-void format_size(uint64_t bytes, char *buf, size_t size)
-{
-    static const char units[] = { 'K', 'M', 'G', 'T' };
-    double value = (double)bytes;
-    size_t unit = 0;
-
-    if (bytes < 1024) {
-        (void)snprintf(buf, size, "%u", (unsigned)bytes);
-        return;
-    }
-    for (value /= 1024; value >= 1024 && unit + 1 < sizeof(units); unit++)
-        value /= 1024;
-    (void)snprintf(buf, size, "%.1f%c", value, units[unit]);
-}
-
 int print_json_value(const json_t *value)
 {
     if (json_dumpf(value, stdout, JSON_INDENT(1)) < 0 || putchar('\n') == EOF)

@@ -19,7 +19,6 @@ DEFINE_CLEANUP(struct report_entry *, report_entries_free)
 /* A new object, or NULL when out of memory. */
 json_t *report_entry_to_json(const struct report_entry *entry);
 
-void format_utc(time_t time, char *buf, size_t size);     /* "2026-01-02 03:04" */
-void format_size(uint64_t bytes, char *buf, size_t size); /* "12.3K" */
+void format_utc(time_t time, char *buf, size_t size); /* "2026-01-02 03:04" */
 /* Prints value, indented, and a newline; 0 or a logged negative errno. */
 int print_json_value(const json_t *value);

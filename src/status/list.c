@@ -4,20 +4,22 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "pstore/backend.h"
 #include "status/entry.h"
 #include "status/status.h"
 
 static void print_table(const struct report_entry *entries, size_t n)
 {
-    printf("%-17s %-7s %8s  %-12s  %s\n", "TIME (UTC)", "STATE", "SIZE", "SIGNATURE", "TITLE");
+    printf("%-17s %-7s %9s  %-12s  %s\n", "TIME (UTC)", "STATE", "SIZE", "SIGNATURE", "TITLE");
     for (size_t i = 0; i < n; i++) {
         const struct report_entry *e = &entries[i];
-        char when[32], size[16];
+        _cleanup_strbuf_ struct strbuf size = { 0 };
+        char when[32];
 
         format_utc(e->report.time, when, sizeof(when));
-        format_size(e->report.size, size, sizeof(size));
-        printf("%-17s %-7s %8s  %-12.12s  %s\n%-17s %s\n", when, spool_state_name(e->report.state),
-               size, e->signature, e->title, "", e->report.name);
+        (void)format_size(e->report.size, &size);
+        printf("%-17s %-7s %9s  %-12.12s  %s\n%-17s %s\n", when, spool_state_name(e->report.state),
+               strbuf_cstr(&size), e->signature, e->title, "", e->report.name);
     }
 }
 

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "pstore/backend.h"
+#include "pstore/panic_policy.h"
+#include "pstore/records.h"
+#include "spool/boot_marker.h"
+#include "status/entry.h"
+#include "status/status.h"
+
+enum { MAX_ADVICE = 12 };
+
+/* Everything that status says, before it is said. */
+struct status {
+    struct pstore_backend backend;
+    bool armed;
+    struct panic_finding panic[PANIC_FINDINGS_MAX];
+    size_t n_panic;
+    bool have_marker, blocked;
+    struct boot_marker marker;
+    bool spool_ok;
+    int spool_error;
+    unsigned counts[SPOOL_N_STATES];
+    struct report_entry *last; /* owned; NULL: no report */
+    bool uncollected;          /* records wait in pstore */
+    char *advice[MAX_ADVICE];  /* owned */
+    size_t n_advice;
+};
+
+static void status_done(struct status *s)
+{
+    if (s->last)
+        report_entries_free(s->last);
+    for (size_t i = 0; i < s->n_advice; i++)
+        free(s->advice[i]);
+}
+
+static void advise(struct status *s, const char *fmt, ...) _printf_(2, 3);
+static void advise(struct status *s, const char *fmt, ...)
+{
+    va_list ap;
+    char *text;
+
+    if (s->n_advice == MAX_ADVICE)
+        return;
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) >= 0)
+        s->advice[s->n_advice++] = text;
+    va_end(ap);
+}
+
+static int look_at_spool(const struct context *context, struct status *s)
+{
+    _cleanup_spool_ struct spool spool = SPOOL_INIT;
+    _cleanup_free_ struct spool_report *reports = NULL;
+    _cleanup_close_ int state = -EBADF;
+    size_t n = 0, n_last = 0;
+    int r = spool_open(&context->root, &context->config, false, &spool);
+
+    s->spool_error = r;
+    if (r == -ENOENT)
+        return 0; /* made by the first collection */
+    if (r == 0)
+        r = spool_list(&spool, &reports, &n);
+    s->spool_error = r;
+    if (r < 0)
+        return r == -ENOMEM ? r : 0;
+    s->spool_ok = true;
+    for (size_t i = 0; i < n; i++)
+        s->counts[reports[i].state]++;
+    if (n > 0 && report_entries_load(&spool, 1, &s->last, &n_last) == -ENOMEM)
+        return -ENOMEM;
+    state = spool_open_state(&spool, false);
+    if (state >= 0)
+        s->have_marker = boot_marker_read(state, &s->marker) == 0;
+    s->blocked = s->have_marker && s->marker.phase == BOOT_BLOCKED;
+    return 0;
+}
+
+static void make_advice(const struct context *context, struct status *s)
+{
+    if (s->blocked)
+        advise(s, "arming was stopped because it brought the machine down before; to arm again: "
+                  "kdump-steamos arm --force");
+    else if (!s->armed && !s->backend.supported)
+        advise(s, "this kernel has no pstore: build it with CONFIG_PSTORE and CONFIG_PSTORE_RAM");
+    else if (!s->armed && !context->config.use_pstore_ram)
+        advise(s, "USE_PSTORE_RAM=0 in /etc/default/kdump: set it to 1 to record crashes in RAM");
+    else if (!s->armed)
+        advise(s, "arm this boot: kdump-steamos arm (at every boot: systemctl enable --now "
+                  "kdump-steamos.service)");
+    if (s->backend.supported && !s->backend.mounted)
+        advise(s, "pstore is not mounted: mount -t pstore pstore /sys/fs/pstore");
+    for (size_t i = 0; i < s->n_panic; i++)
+        advise(s, "%s is %lld: %s; to set it: sysctl %s=%lld", s->panic[i].name,
+               (long long)s->panic[i].live, s->panic[i].effect, s->panic[i].name,
+               (long long)s->panic[i].wanted);
+    if (s->uncollected)
+        advise(s, "a crash waits in pstore: kdump-steamos collect");
+    if (s->spool_error < 0 && s->spool_error != -ENOENT)
+        advise(s, "the kdump folder %s cannot be read: %s", context->config.kdump_folder,
+               strerror(-s->spool_error));
+    if (s->counts[SPOOL_PENDING] > 0 && context->config.log_submission)
+        advise(s, "to send what is pending now: kdump-steamos submit");
+}
+
+static int gather(const struct context *context, struct status *s)
+{
+    int r = pstore_backend_inspect(&context->root, &s->backend);
+
+    if (r < 0)
+        return r;
+    s->armed = pstore_backend_armed(&s->backend);
+    s->n_panic = panic_policy_check(&context->root, s->panic);
+    s->uncollected = pstore_any(&context->root, PSTORE_DIR);
+    r = look_at_spool(context, s);
+    if (r < 0)
+        return r;
+    make_advice(context, s);
+    return 0;
+}
+
+static int print_text(const struct context *context, const struct status *s)
+{
+    _cleanup_strbuf_ struct strbuf how = { 0 };
+    const struct config *config = &context->config;
+    char when[32];
+
+    if (pstore_backend_describe(&s->backend, &how) < 0)
+        return log_oom();
+    printf("%s: %s\n", s->armed ? "armed" : "not armed", strbuf_cstr(&how));
+    printf("reports: %u pending, %u sent, %u kept, %u failed, in %s\n", s->counts[SPOOL_PENDING],
+           s->counts[SPOOL_SENT], s->counts[SPOOL_KEPT], s->counts[SPOOL_FAILED],
+           config->kdump_folder);
+    if (s->last) {
+        format_utc(s->last->report.time, when, sizeof(when));
+        printf("last crash: %s UTC (%s): %s\n", when, spool_state_name(s->last->report.state),
+               s->last->title[0] ? s->last->title : s->last->report.name);
+    } else {
+        printf("last crash: none recorded\n");
+    }
+    if (!config->log_submission)
+        printf("submission: off (LOG_SUBMISSION=0)\n");
+    else if (!config->post_url[0])
+        printf("submission: no server (POST_URL is empty)\n");
+    else
+        printf("submission: to %s\n", config->post_url);
+    for (size_t i = 0; i < s->n_advice; i++)
+        printf("%s %s\n", i == 0 ? "to do:" : "      ", s->advice[i]);
+    return 0;
+}
+
+static json_t *backend_json(const struct pstore_backend *b)
+{
+    return json_pack("{s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:i, s:I}", "supported",
+                     b->supported, "mounted", b->mounted, "name", b->name, "compression",
+                     b->compression, "mem_address", (json_int_t)b->ramoops.mem_address, "mem_size",
+                     (json_int_t)b->ramoops.mem_size, "record_size",
+                     (json_int_t)b->ramoops.record_size, "console_size",
+                     (json_int_t)b->ramoops.console_size, "region", b->region, "records",
+                     (int)b->records, "text_per_dump", (json_int_t)b->text_per_dump);
+}
+
+static int print_json(const struct context *context, const struct status *s)
+{
+    _cleanup_json_ json_t *top = NULL;
+    json_t *advice = json_array(), *reports = json_object();
+
+    for (size_t i = 0; i < s->n_advice; i++)
+        (void)json_array_append_new(advice, json_string(s->advice[i]));
+    for (int state = 0; state < SPOOL_N_STATES; state++)
+        (void)json_object_set_new(reports, spool_state_name((enum spool_state)state),
+                                  json_integer(s->counts[state]));
+    top = json_pack("{s:b, s:o, s:b, s:o, s:s, s:o, s:b, s:s, s:o}", "armed", s->armed, "backend",
+                    backend_json(&s->backend), "blocked", s->blocked, "reports", reports, "folder",
+                    context->config.kdump_folder, "last",
+                    s->last ? report_entry_to_json(s->last) : json_null(), "submission",
+                    context->config.log_submission && context->config.post_url[0], "post_url",
+                    context->config.post_url, "advice", advice);
+    return top ? print_json_value(top) : log_oom();
+}
+
+static int run_status(struct context *context, int argc, char **argv)
+{
+    static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+    _cleanup_(status_done) struct status s = { 0 };
+    bool json = false;
+    int option, r;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        if (option != 'j')
+            return EXIT_USAGE;
+        json = true;
+    }
+    if (optind != argc) {
+        log_error("status takes no arguments");
+        return EXIT_USAGE;
+    }
+    if (gather(context, &s) < 0)
+        return log_oom();
+    r = json ? print_json(context, &s) : print_text(context, &s);
+    if (r < 0)
+        return r;
+    return s.armed ? EXIT_SUCCESS : EXIT_NOT_ARMED;
+}
+
+const struct verb verb_status = {
+    .name = "status",
+    .arguments = "[--json]",
+    .summary = "Says whether a crash would be recorded, what was, and what to do",
+    .details = "  --json    for programs: one object\n\n"
+               "Exit status: 0 armed, 3 not armed.\n",
+    .run = run_status,
+};
