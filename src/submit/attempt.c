@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "base/atomic_file.h"
+#include "submit/attempt.h"
+
+static const char *const phases[] = {
+    [ATTEMPT_NONE] = "none",
+    [ATTEMPT_FINISHING] = "finishing",
+    [ATTEMPT_ACCEPTED] = "accepted",
+};
+
+static int file_name(const char *report, char *buf, size_t size)
+{
+    int n = snprintf(buf, size, "%s.json", report);
+
+    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+static unsigned bounded(const json_t *json, const char *key)
+{
+    return (unsigned)MAX(MIN(json_get_int(json, key, 0), (int64_t)1000000), (int64_t)0);
+}
+
+int attempt_load(int state, const char *report, struct attempt *out)
+{
+    _cleanup_json_ json_t *json = NULL;
+    char name[NAME_MAX + 8];
+    const char *phase;
+    int r = file_name(report, name, sizeof(name));
+
+    *out = (struct attempt){ 0 };
+    if (r == 0)
+        r = json_file_read(state, name, &json);
+    if (r < 0)
+        return r == -ENOMEM ? r : 0;
+    phase = json_get_str(json, "phase", "none");
+    for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
+        if (strcmp(phase, phases[i]) == 0)
+            out->phase = (enum attempt_phase)i;
+    out->tries = bounded(json, "tries");
+    out->protocol_errors = bounded(json, "protocol_errors");
+    out->next_try = json_get_int(json, "next_try", 0);
+    out->last_status = (int)bounded(json, "last_status");
+    (void)span_copy(span_str(json_get_str(json, "gid", "")), out->gid, sizeof(out->gid));
+    (void)span_copy(span_str(json_get_str(json, "last_error", "")), out->last_error,
+                    sizeof(out->last_error));
+    if (out->phase == ATTEMPT_FINISHING && !out->gid[0])
+        out->phase = ATTEMPT_NONE;
+    return 0;
+}
+
+/* What a server said may be no UTF-8. */
+static json_t *printable(const char *s)
+{
+    char copy[1024];
+
+    (void)span_copy(span_str(s), copy, sizeof(copy));
+    for (char *c = copy; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    return json_string(copy);
+}
+
+int attempt_save(int state, const char *report, const struct attempt *attempt)
+{
+    _cleanup_json_ json_t *json = NULL;
+    char name[NAME_MAX + 8];
+    int r = file_name(report, name, sizeof(name));
+
+    if (r < 0)
+        return r;
+    json =
+        json_pack("{s:s, s:i, s:i, s:I, s:o, s:i, s:o}", "phase", phases[attempt->phase], "tries",
+                  (int)attempt->tries, "protocol_errors", (int)attempt->protocol_errors, "next_try",
+                  (json_int_t)attempt->next_try, "gid", printable(attempt->gid), "last_status",
+                  attempt->last_status, "last_error", printable(attempt->last_error));
+    return json ? json_file_write(state, name, json) : -ENOMEM;
+}
+
+int attempt_remove(int state, const char *report)
+{
+    char name[NAME_MAX + 8];
+    int r = file_name(report, name, sizeof(name));
+
+    return r < 0 ? r : unlink_durable(state, name);
+}

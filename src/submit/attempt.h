@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is known of a report's way to a server: state/REPORT.zip.json. Written durably before each
+ * step that must not be repeated blindly, so that a run that was cut off is resumed where it stood.
+ */
+#pragma once
+
+#include <limits.h>
+
+#include "base/json_file.h"
+
+enum attempt_phase {
+    ATTEMPT_NONE,      /* begin with the start URL */
+    ATTEMPT_FINISHING, /* the ZIP was taken: only the finish is left, under this gid */
+    ATTEMPT_ACCEPTED,  /* the server has said yes: only the move is left */
+};
+
+struct attempt {
+    enum attempt_phase phase;
+    unsigned tries;           /* failed ones */
+    unsigned protocol_errors; /* of these, answers that made no sense */
+    int64_t next_try;         /* seconds since the epoch; 0: now */
+    char gid[65];
+    int last_status;      /* HTTP; 0: none came */
+    char last_error[512]; /* for people; "" : none */
+};
+
+/* state is the state folder's fd. What cannot be read is a new attempt. -ENOMEM. */
+int attempt_load(int state, const char *report, struct attempt *out) _must_check_;
+int attempt_save(int state, const char *report, const struct attempt *attempt) _must_check_;
+int attempt_remove(int state, const char *report);

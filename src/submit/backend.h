@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The interface of those who take reports to a server: one file each. */
+#pragma once
+
+#include "config/config.h"
+#include "submit/attempt.h"
+#include "submit/fields.h"
+#include "submit/retry.h"
+
+struct delivery {
+    const struct config *config;
+    const char *cacert; /* NULL: the system's */
+    bool progress;
+    const char *name; /* of the report */
+    int zip;          /* its fd */
+    uint64_t size;    /* bytes */
+    int state;        /* the state folder's fd, for attempt_save() */
+    struct attempt *attempt;
+    const struct report_fields *fields;
+    /* what came of it */
+    int64_t retry_after; /* seconds; -1: not said */
+    bool unreachable;    /* the server was not there: the others need not be tried now */
+};
+
+struct backend {
+    const char *name;
+    /* Whether the configuration has this back end on; logs what is wrong with it. */
+    bool (*enabled)(const struct config *config);
+    /* Takes the report as far as it goes and says what came of it; fills attempt->last_status and
+     * last_error on failure. */
+    enum submit_outcome (*deliver)(struct delivery *delivery);
+};
+
+extern const struct backend backend_steam;

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/json_file.h"
+#include "parse/os_release.h"
+#include "spool/report_zip.h"
+#include "submit/fields.h"
+
+enum { MAX_MEMBER = 32 << 20 };
+
+static bool is_wanted(const char *name)
+{
+    static const char *const prefixes[] = { "build.", "version.", "crash_summary.", "report." };
+
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+        if (span_starts(span_str(name), prefixes[i]))
+            return !span_ends(span_str(name), ".html");
+    return false;
+}
+
+struct span cut_lines(struct span text, size_t max)
+{
+    size_t end;
+
+    if (text.n <= max)
+        return text;
+    for (end = max; end > 0 && text.p[end - 1] != '\n'; end--)
+        ;
+    if (end == 0)
+        for (end = max; end > 0 && ((unsigned char)text.p[end] & 0xc0) == 0x80; end--)
+            ;
+    return (struct span){ text.p, end };
+}
+
+int concise_stack(struct span stack, size_t max, struct strbuf *out)
+{
+    struct span line;
+
+    while (span_next_line(&stack, &line)) {
+        line = span_trim(line);
+        if (line.n == 0)
+            continue;
+        if (out->n + line.n + 1 > max)
+            break;
+        (void)strbuf_span(out, line);
+        (void)strbuf_char(out, '\n');
+    }
+    return out->failed;
+}
+
+/* report.TS.json: what the parser said, and where collect has noted what the log cannot tell. */
+static int take_report(struct report_fields *f, struct span bytes)
+{
+    _cleanup_json_ json_t *top = json_loadb(bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *collected = json_object_get(top, "collected"), *report;
+    int64_t primary = json_get_int(top, "primary", -1);
+    struct span id = span_str(json_get_str(collected, "steamid", "0"));
+    uint64_t number;
+
+    if (!json_is_object(top))
+        return -EBADMSG;
+    if (span_to_u64(id, &number) && !span_starts(id, "0x"))
+        (void)span_copy(id, f->steamid, sizeof(f->steamid));
+    f->crash_time = json_get_int(collected, "time", f->crash_time);
+    if (primary < 0)
+        return 0;
+    report = json_array_get(json_object_get(top, "reports"), (size_t)primary);
+    return concise_stack(span_str(json_get_str(report, "stack", "")), FIELDS_MAX_STACK, &f->stack);
+}
+
+/* A form is text for a JSON world: what is no UTF-8 or a control byte would make a server refuse
+ * it. */
+static int add_text(struct strbuf *out, struct span text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+
+        if (c == '\n' || c == '\t' || (c >= ' ' && c <= '~'))
+            (void)strbuf_char(out, c);
+        else if (c != '\r')
+            (void)strbuf_char(out, '?');
+    }
+    return out->failed;
+}
+
+static int take_member(void *ctx, const char *name, struct span bytes)
+{
+    struct report_fields *f = ctx;
+    struct span s = span_str(name), line;
+
+    if (span_starts(s, "build.")) {
+        (void)os_release_get(bytes, "BUILD_ID", f->build, sizeof(f->build));
+    } else if (span_starts(s, "version.")) {
+        if (span_next_line(&bytes, &line))
+            (void)span_copy(span_trim(line), f->version, sizeof(f->version));
+    } else if (span_starts(s, "crash_summary.")) {
+        return add_text(&f->note, cut_lines(bytes, FIELDS_MAX_NOTE));
+    } else if (span_ends(s, ".json")) {
+        return take_report(f, bytes);
+    }
+    return 0;
+}
+
+int report_fields_read(int zip, int64_t crash_time, struct report_fields *out)
+{
+    struct report_fields fields = { .steamid = "0", .crash_time = crash_time };
+    int r = report_zip_read(zip, MAX_MEMBER, is_wanted, take_member, &fields);
+
+    if (r < 0) {
+        report_fields_done(&fields);
+        return r;
+    }
+    *out = fields;
+    return 0;
+}
+
+void report_fields_done(struct report_fields *fields)
+{
+    strbuf_clear(&fields->stack);
+    strbuf_clear(&fields->note);
+}

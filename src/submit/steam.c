@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The crash report API in three steps: Start → PUT → Finish. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "parse/steam_answer.h"
+#include "submit/backend.h"
+#include "submit/http.h"
+
+#define ACTION "ACTION"
+
+enum { MAX_URL = 2048, MAX_IGNORED_ANSWER = 64 << 10 };
+
+/* POST_URL with its word ACTION replaced, everywhere. */
+static int action_url(const char *post_url, const char *action, char *buf, size_t size)
+{
+    struct span rest = span_str(post_url);
+    size_t n = 0;
+
+    while (rest.n > 0) {
+        const char *piece = span_starts(rest, ACTION) ? action : NULL;
+        size_t length = piece ? strlen(piece) : 1;
+
+        if (n + length + 1 > size)
+            return -ENAMETOOLONG;
+        memcpy(buf + n, piece ? piece : rest.p, length);
+        n += length;
+        (void)span_take(&rest, piece ? strlen(ACTION) : 1);
+    }
+    buf[n] = '\0';
+    return 0;
+}
+
+static bool is_http(const struct config *config)
+{
+    return span_starts(span_str(config->post_url), "http://");
+}
+
+static bool steam_enabled(const struct config *config)
+{
+    struct span url = span_str(config->post_url);
+
+    if (url.n == 0)
+        return false;
+    if (!span_starts(url, "https://") && !span_starts(url, "http://")) {
+        log_error("POST_URL=%s is neither https nor http; correct it in /etc/default/kdump",
+                  config->post_url);
+        return false;
+    }
+    if (!span_contains(url, ACTION) || url.n > MAX_URL - 16) {
+        log_error("POST_URL=%s must have the word ACTION, which stands for Start and Finish; "
+                  "correct it in /etc/default/kdump",
+                  config->post_url);
+        return false;
+    }
+    return true;
+}
+
+/* Judges an answer and notes what was wrong with it. */
+static enum submit_outcome judge(struct delivery *d, const char *step, int performed,
+                                 const struct http_answer *answer)
+{
+    enum submit_outcome outcome;
+    struct span body = strbuf_view(&answer->body), line;
+
+    d->attempt->last_status = answer->status;
+    if (performed < 0) {
+        d->unreachable = answer->unreachable;
+        (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error), "%s: %s", step,
+                       performed == -ENOMEM ? "out of memory" : answer->error);
+        return SUBMIT_LATER;
+    }
+    outcome = submit_judge_status(answer->status);
+    if (outcome == SUBMIT_OK)
+        return outcome;
+    d->retry_after = answer->retry_after;
+    if (!span_next_line(&body, &line))
+        line = SPAN("no text");
+    (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error),
+                   "%s: the server says %d: %.*s", step, answer->status,
+                   (int)MIN(line.n, (size_t)200), line.p);
+    return outcome;
+}
+
+static int make_start_form(const struct delivery *d, struct strbuf *form)
+{
+    const struct report_fields *f = d->fields;
+    char size[24], time[24];
+
+    (void)snprintf(size, sizeof(size), "%llu", (unsigned long long)d->size);
+    (void)snprintf(time, sizeof(time), "%lld", (long long)f->crash_time);
+    (void)http_form_add(form, "steamid", span_str(f->steamid));
+    (void)http_form_add(form, "have_dump_file", SPAN("1"));
+    (void)http_form_add(form, "dump_file_size", span_str(size));
+    (void)http_form_add(form, "product", SPAN("holo"));
+    (void)http_form_add(form, "build", span_str(f->build));
+    (void)http_form_add(form, "version", span_str(f->version));
+    (void)http_form_add(form, "platform", SPAN("linux"));
+    (void)http_form_add(form, "crash_time", span_str(time));
+    (void)http_form_add(form, "stack", strbuf_view(&f->stack));
+    (void)http_form_add(form, "note", strbuf_view(&f->note));
+    return http_form_add(form, "format", SPAN("json"));
+}
+
+static enum submit_outcome post(struct delivery *d, const char *action, struct span form,
+                                struct http_answer *answer)
+{
+    struct http_request request = {
+        .allow_http = is_http(d->config),
+        .cacert = d->cacert,
+        .form = form,
+        .file = -1,
+        .max_answer = STEAM_ANSWER_MAX,
+    };
+    char url[MAX_URL];
+
+    if (action_url(d->config->post_url, action, url, sizeof(url)) < 0) {
+        (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error),
+                       "POST_URL is too long");
+        return SUBMIT_LATER;
+    }
+    request.url = url;
+    return judge(d, action, http_perform(&request, answer), answer);
+}
+
+static enum submit_outcome start(struct delivery *d, struct steam_answer *out)
+{
+    _cleanup_(http_answer_done) struct http_answer answer = HTTP_ANSWER_INIT;
+    _cleanup_strbuf_ struct strbuf form = { 0 };
+    enum submit_outcome outcome;
+    const char *why = "";
+    int r = make_start_form(d, &form);
+
+    if (r < 0)
+        return SUBMIT_LATER;
+    outcome = post(d, "Start", strbuf_view(&form), &answer);
+    if (outcome != SUBMIT_OK)
+        return outcome;
+    r = steam_answer_parse(strbuf_view(&answer.body), is_http(d->config), out, &why);
+    if (r == 0)
+        return SUBMIT_OK;
+    (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error),
+                   "Start: the answer cannot be used: %s", r == -ENOMEM ? "out of memory" : why);
+    return r == -ENOMEM ? SUBMIT_LATER : SUBMIT_PROTOCOL;
+}
+
+static enum submit_outcome put(struct delivery *d, const struct steam_answer *to)
+{
+    _cleanup_(http_answer_done) struct http_answer answer = HTTP_ANSWER_INIT;
+    struct http_header headers[STEAM_ANSWER_MAX_HEADERS];
+    struct http_request request = {
+        .url = to->url,
+        .allow_http = is_http(d->config),
+        .cacert = d->cacert,
+        .headers = headers,
+        .n_headers = to->n_headers,
+        .file = d->zip,
+        .file_size = d->size,
+        .max_answer = MAX_IGNORED_ANSWER,
+        .progress = d->progress,
+    };
+
+    for (size_t i = 0; i < to->n_headers; i++)
+        headers[i] = (struct http_header){ to->headers[i].name, to->headers[i].value };
+    return judge(d, "PUT", http_perform(&request, &answer), &answer);
+}
+
+/* The gid alone names the upload, and a second finish of it changes nothing: it may be repeated
+ * after a cut, where a second Start would be a second report. */
+static enum submit_outcome finish(struct delivery *d)
+{
+    _cleanup_(http_answer_done) struct http_answer answer = HTTP_ANSWER_INIT;
+    _cleanup_strbuf_ struct strbuf form = { 0 };
+
+    if (http_form_add(&form, "gid", span_str(d->attempt->gid)) < 0)
+        return SUBMIT_LATER;
+    return post(d, "Finish", strbuf_view(&form), &answer);
+}
+
+static enum submit_outcome start_and_put(struct delivery *d)
+{
+    _cleanup_free_ struct steam_answer *to = calloc(1, sizeof(*to)); /* 46 KiB */
+    enum submit_outcome outcome;
+    int r;
+
+    if (!to)
+        return SUBMIT_LATER;
+    outcome = start(d, to);
+    if (outcome == SUBMIT_OK)
+        outcome = put(d, to);
+    if (outcome != SUBMIT_OK)
+        return outcome;
+    d->attempt->phase = ATTEMPT_FINISHING;
+    (void)span_copy(span_str(to->gid), d->attempt->gid, sizeof(d->attempt->gid));
+    r = attempt_save(d->state, d->name, d->attempt);
+    if (r < 0)
+        log_warning_errno(r, "cannot note how far %s has come; cut off now, it would be sent twice",
+                          d->name);
+    return SUBMIT_OK;
+}
+
+static enum submit_outcome steam_deliver(struct delivery *d)
+{
+    enum submit_outcome outcome;
+
+    if (d->attempt->phase == ATTEMPT_NONE) {
+        outcome = start_and_put(d);
+        if (outcome != SUBMIT_OK)
+            return outcome;
+    }
+    outcome = finish(d);
+    if (outcome == SUBMIT_REFUSED && d->attempt->last_status == 404) {
+        /* The server has forgotten the upload: from the start, next time. */
+        d->attempt->phase = ATTEMPT_NONE;
+        d->attempt->gid[0] = '\0';
+        return SUBMIT_PROTOCOL;
+    }
+    return outcome;
+}
+
+const struct backend backend_steam = {
+    .name = "steam",
+    .enabled = steam_enabled,
+    .deliver = steam_deliver,
+};
