@@ -11,7 +11,7 @@ enum { MOUNTS_MAX = 1 << 20, IOMEM_MAX = 1 << 20 };
 #define RAMOOPS_PARAMETERS "/sys/module/ramoops/parameters/"
 
 static const struct {
-    const char *name; /* as the drivers register, "efi" before 4.14 */
+    const char *name; /* as the drivers register: 6.1 says efi, 6.12 efi_pstore */
     enum pstore_kind kind;
 } kinds[] = {
     { "ramoops", PSTORE_KIND_RAMOOPS },
