@@ -193,15 +193,15 @@ class Machine(Remains):
         guests.extract_ext4(self._home_image, self.home)
         return self
 
-    def wait_for(self, text, timeout):
-        """Wait until the serial line has said something."""
+    def wait_for(self, *texts, timeout):
+        """Wait until the serial line has said one of these."""
         deadline = time.monotonic() + timeout
-        while text not in self.serial():
+        while not any(text in self.serial() for text in texts):
             if self.process.poll() is not None:
-                raise self.fail(f"QEMU ended before {text!r}: {self._qemu_log()}")
+                raise self.fail(f"QEMU ended before {texts}: {self._qemu_log()}")
             if time.monotonic() > deadline:
-                raise self.fail(f"no {text!r} within {timeout} s")
-            time.sleep(0.1)
+                raise self.fail(f"nothing of {texts} within {timeout} s")
+            time.sleep(0.02)
 
     def stop(self):
         """Switch it off, as it is."""

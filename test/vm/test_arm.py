@@ -175,3 +175,40 @@ def test_efi_parts_become_one_report(outcome):
     stamps = [float(stamp) for stamp in re.findall(r"^(?:<\d+>)?\[ *(\d+\.\d+)\]", text, re.M)]
     assert len(stamps) > 50
     assert outcome.read("out/2/pstore") == ""
+
+
+def disarm(guest):
+    """Armed, disarmed, crashed: no record. Then armed and disarmed twice over a record that waits."""
+    state = "{ cat /sys/module/pstore/parameters/backend /proc/sys/kernel/panic_print; ls %s; }" % (
+        "/sys/fs/pstore /home/.steamos/offload/var/kdump/state")
+    save = f"{state} >/home/out/$BOOT/%s 2>&1\n"
+    jobs = [
+        "kdump-steamos arm\n" + save % "armed" +
+        "kdump-steamos disarm\necho $? >/home/out/$BOOT/disarm.status\n" + save % "disarmed" +
+        "dmesg >/home/out/$BOOT/dmesg.both\ncrash sysrq",
+        "kdump-steamos arm\n" + save % "armed" + "crash null",
+        "for i in 1 2; do kdump-steamos arm; kdump-steamos disarm; done\nkdump-steamos arm\n" +
+        save % "armed" + "boot-services",
+    ]
+    return qemu.Machine(guest, "disarm-" + guest.kernel.series, jobs, fast=True,
+                        cmdline="log_buf_len=4M").run(timeout=180)
+
+
+@uses(disarm)
+def test_disarm_undoes_what_arm_did(outcome):
+    armed, disarmed = (outcome.read(f"out/1/{name}").split() for name in ("armed", "disarmed"))
+    assert armed[:2] == ["ramoops", "3"]
+    assert "boot-marker.json" in armed
+    assert outcome.read("out/1/disarm.status").strip() == "0"
+    assert disarmed[:2] == ["(null)", "2"]
+    assert "boot-marker.json" not in disarmed
+    assert not re.search("WARNING|BUG:|allocation failure|rror", outcome.read("out/1/dmesg.both"))
+    # The crash that followed was recorded by nobody.
+    assert "dmesg-ramoops" not in outcome.read("out/2/armed")
+
+
+@uses(disarm)
+def test_a_waiting_record_outlives_disarming(outcome):
+    names = outcome.read("out/3/armed")
+    assert "dmesg-ramoops-0" in names and "dmesg-ramoops-1" in names
+    assert "crash_null" in only_report(outcome, 3).summary()

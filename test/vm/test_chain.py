@@ -24,7 +24,7 @@ class Kind:
     name: str
     panic: str     # of the line Kernel panic - not syncing: …
     cause: str     # a line before it; '' where the panic is all
-    function: str  # in the trace of the crash; '' where the trace is another task's
+    function: str  # in the trace of the crash
 
 
 KINDS = [
@@ -40,7 +40,7 @@ KINDS = [
          "crash_hardlockup"),
     Kind("irq", "crashme: panic in interrupt, asked for", "", "timer_fired"),
     Kind("oom", "Out of memory: ", "invoked oom-killer", "out_of_memory"),
-    Kind("hung", "hung_task: blocked tasks", "blocked for more than", ""),
+    Kind("hung", "hung_task: blocked tasks", "blocked for more than", "crash_hung"),
 ]
 BOOTS = len(KINDS) + 1
 

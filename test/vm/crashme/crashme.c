@@ -35,6 +35,22 @@
 static volatile unsigned long zero;
 static volatile unsigned long non_canonical = 0xdead000000000000UL;
 
+/* First in the module's text: an oops prints the code before the faulting instruction too, and
+ * before the first function there is none. */
+static noinline unsigned long recurse(unsigned long depth)
+{
+	volatile char room[512];
+
+	memset((void *)room, (int)depth, sizeof(room));
+	return depth ? recurse(depth - 1) + (unsigned long)room[depth % sizeof(room)] : 0;
+}
+
+/* Past the guard page of the vmapped stack: a double fault. */
+static noinline void crash_stack(void)
+{
+	zero = recurse(1UL << 20);
+}
+
 static noinline void crash_null(void)
 {
 	struct task_struct *nobody = (struct task_struct *)zero;
@@ -60,20 +76,6 @@ static noinline void crash_gpf(void)
 static noinline void crash_divide(void)
 {
 	zero = 1000 / zero;
-}
-
-static noinline unsigned long recurse(unsigned long depth)
-{
-	volatile char room[512];
-
-	memset((void *)room, (int)depth, sizeof(room));
-	return depth ? recurse(depth - 1) + (unsigned long)room[depth % sizeof(room)] : 0;
-}
-
-/* Past the guard page of the vmapped stack: a double fault. */
-static noinline void crash_stack(void)
-{
-	zero = recurse(1UL << 20);
 }
 
 static noinline void crash_softlockup(void)
