@@ -7,47 +7,80 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/library.h"
 #include "base/log.h"
 #include "base/sysops.h"
+
+static struct {
+    LIBRARY_FUNCTION(kmod_new);
+    LIBRARY_FUNCTION(kmod_unref);
+    LIBRARY_FUNCTION(kmod_module_new_from_lookup);
+    LIBRARY_FUNCTION(kmod_module_new_from_name);
+    LIBRARY_FUNCTION(kmod_module_get_module);
+    LIBRARY_FUNCTION(kmod_module_probe_insert_module);
+    LIBRARY_FUNCTION(kmod_module_remove_module);
+    LIBRARY_FUNCTION(kmod_module_unref);
+    LIBRARY_FUNCTION(kmod_module_unref_list);
+    LIBRARY_FUNCTION(kmod_list_next);
+} kmod_api;
+
+static int load_kmod(void)
+{
+    static const struct library_symbol symbols[] = {
+        LIBRARY_SYMBOL(kmod_api, kmod_new),
+        LIBRARY_SYMBOL(kmod_api, kmod_unref),
+        LIBRARY_SYMBOL(kmod_api, kmod_module_new_from_lookup),
+        LIBRARY_SYMBOL(kmod_api, kmod_module_new_from_name),
+        LIBRARY_SYMBOL(kmod_api, kmod_module_get_module),
+        LIBRARY_SYMBOL(kmod_api, kmod_module_probe_insert_module),
+        LIBRARY_SYMBOL(kmod_api, kmod_module_remove_module),
+        LIBRARY_SYMBOL(kmod_api, kmod_module_unref),
+        LIBRARY_SYMBOL(kmod_api, kmod_module_unref_list),
+        LIBRARY_SYMBOL(kmod_api, kmod_list_next),
+    };
+
+    return library_load("libkmod.so.2", symbols, ARRAY_SIZE(symbols));
+}
 
 static void kmod_unrefp(struct kmod_ctx **ctx)
 {
     if (*ctx)
-        (void)kmod_unref(*ctx);
+        (void)kmod_api.kmod_unref(*ctx);
 }
 
 static void kmod_module_unrefp(struct kmod_module **m)
 {
     if (*m)
-        (void)kmod_module_unref(*m);
+        (void)kmod_api.kmod_module_unref(*m);
 }
 
 static void kmod_listp(struct kmod_list **list)
 {
     if (*list)
-        (void)kmod_module_unref_list(*list);
+        (void)kmod_api.kmod_module_unref_list(*list);
 }
 
 static int host_module_load(void *ctx, const char *name, const char *options)
 {
-    _cleanup_(kmod_unrefp) struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+    _cleanup_(kmod_unrefp) struct kmod_ctx *kmod = NULL;
     _cleanup_(kmod_listp) struct kmod_list *list = NULL;
-    struct kmod_list *item;
-    int r;
+    int r = load_kmod();
 
+    if (r < 0)
+        return r;
+    kmod = kmod_api.kmod_new(NULL, NULL);
     if (!kmod)
         return -ENOMEM;
-    r = kmod_module_new_from_lookup(kmod, name, &list);
+    r = kmod_api.kmod_module_new_from_lookup(kmod, name, &list);
     if (r < 0)
         return r;
     if (!list)
         return -ENOENT;
-    kmod_list_foreach(item, list)
-    {
-        _cleanup_(kmod_module_unrefp) struct kmod_module *m = kmod_module_get_module(item);
+    for (struct kmod_list *item = list; item; item = kmod_api.kmod_list_next(list, item)) {
+        _cleanup_(kmod_module_unrefp) struct kmod_module *m = kmod_api.kmod_module_get_module(item);
 
-        r = kmod_module_probe_insert_module(m, KMOD_PROBE_FAIL_ON_LOADED, options, NULL, NULL,
-                                            NULL);
+        r = kmod_api.kmod_module_probe_insert_module(m, KMOD_PROBE_FAIL_ON_LOADED, options, NULL,
+                                                     NULL, NULL);
         if (r < 0)
             return r;
     }
@@ -56,14 +89,17 @@ static int host_module_load(void *ctx, const char *name, const char *options)
 
 static int host_module_unload(void *ctx, const char *name)
 {
-    _cleanup_(kmod_unrefp) struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+    _cleanup_(kmod_unrefp) struct kmod_ctx *kmod = NULL;
     _cleanup_(kmod_module_unrefp) struct kmod_module *m = NULL;
-    int r;
+    int r = load_kmod();
 
+    if (r < 0)
+        return r;
+    kmod = kmod_api.kmod_new(NULL, NULL);
     if (!kmod)
         return -ENOMEM;
-    r = kmod_module_new_from_name(kmod, name, &m);
-    return r < 0 ? r : kmod_module_remove_module(m, 0);
+    r = kmod_api.kmod_module_new_from_name(kmod, name, &m);
+    return r < 0 ? r : kmod_api.kmod_module_remove_module(m, 0);
 }
 
 static int host_mount(void *ctx, const char *source, const char *target, const char *type,

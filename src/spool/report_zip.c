@@ -2,8 +2,70 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "base/library.h"
 #include "base/log.h"
 #include "spool/report_zip.h"
+
+static struct {
+    LIBRARY_FUNCTION(archive_errno);
+    LIBRARY_FUNCTION(archive_error_string);
+    LIBRARY_FUNCTION(archive_write_new);
+    LIBRARY_FUNCTION(archive_write_set_format_zip);
+    LIBRARY_FUNCTION(archive_write_set_options);
+    LIBRARY_FUNCTION(archive_write_open_fd);
+    LIBRARY_FUNCTION(archive_write_free);
+    LIBRARY_FUNCTION(archive_entry_free);
+    LIBRARY_FUNCTION(archive_entry_new);
+    LIBRARY_FUNCTION(archive_entry_set_pathname);
+    LIBRARY_FUNCTION(archive_entry_set_filetype);
+    LIBRARY_FUNCTION(archive_entry_set_perm);
+    LIBRARY_FUNCTION(archive_entry_set_mtime);
+    LIBRARY_FUNCTION(archive_entry_set_size);
+    LIBRARY_FUNCTION(archive_write_header);
+    LIBRARY_FUNCTION(archive_write_data);
+    LIBRARY_FUNCTION(archive_write_close);
+    LIBRARY_FUNCTION(archive_write_fail);
+    LIBRARY_FUNCTION(archive_read_free);
+    LIBRARY_FUNCTION(archive_read_data);
+    LIBRARY_FUNCTION(archive_read_new);
+    LIBRARY_FUNCTION(archive_read_support_format_zip);
+    LIBRARY_FUNCTION(archive_read_open_fd);
+    LIBRARY_FUNCTION(archive_read_next_header);
+    LIBRARY_FUNCTION(archive_entry_pathname);
+} archive_api;
+
+static int load_libarchive(void)
+{
+    static const struct library_symbol symbols[] = {
+        LIBRARY_SYMBOL(archive_api, archive_errno),
+        LIBRARY_SYMBOL(archive_api, archive_error_string),
+        LIBRARY_SYMBOL(archive_api, archive_write_new),
+        LIBRARY_SYMBOL(archive_api, archive_write_set_format_zip),
+        LIBRARY_SYMBOL(archive_api, archive_write_set_options),
+        LIBRARY_SYMBOL(archive_api, archive_write_open_fd),
+        LIBRARY_SYMBOL(archive_api, archive_write_free),
+        LIBRARY_SYMBOL(archive_api, archive_entry_free),
+        LIBRARY_SYMBOL(archive_api, archive_entry_new),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_pathname),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_filetype),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_perm),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_mtime),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_size),
+        LIBRARY_SYMBOL(archive_api, archive_write_header),
+        LIBRARY_SYMBOL(archive_api, archive_write_data),
+        LIBRARY_SYMBOL(archive_api, archive_write_close),
+        LIBRARY_SYMBOL(archive_api, archive_write_fail),
+        LIBRARY_SYMBOL(archive_api, archive_read_free),
+        LIBRARY_SYMBOL(archive_api, archive_read_data),
+        LIBRARY_SYMBOL(archive_api, archive_read_new),
+        LIBRARY_SYMBOL(archive_api, archive_read_support_format_zip),
+        LIBRARY_SYMBOL(archive_api, archive_read_open_fd),
+        LIBRARY_SYMBOL(archive_api, archive_read_next_header),
+        LIBRARY_SYMBOL(archive_api, archive_entry_pathname),
+    };
+
+    return library_load("libarchive.so.13", symbols, ARRAY_SIZE(symbols));
+}
 
 struct report_zip {
     struct archive *archive;
@@ -11,28 +73,33 @@ struct report_zip {
 
 static int archive_error(struct archive *a)
 {
-    int error = archive_errno(a);
+    int error = archive_api.archive_errno(a);
 
-    log_debug("libarchive: %s", archive_error_string(a) ? archive_error_string(a) : "no reason");
+    log_debug("libarchive: %s", archive_api.archive_error_string(a)
+                                    ? archive_api.archive_error_string(a)
+                                    : "no reason");
     return error > 0 ? -error : -EIO;
 }
 
 int report_zip_create(int fd, struct report_zip **out)
 {
     _cleanup_free_ struct report_zip *zip = calloc(1, sizeof(*zip));
-    int r = 0;
+    int r = load_libarchive();
 
+    if (r < 0)
+        return r;
     if (!zip)
         return -ENOMEM;
-    zip->archive = archive_write_new();
+    zip->archive = archive_api.archive_write_new();
     if (!zip->archive)
         return -ENOMEM;
-    if (archive_write_set_format_zip(zip->archive) != ARCHIVE_OK ||
-        archive_write_set_options(zip->archive, "zip:compression=deflate") != ARCHIVE_OK ||
-        archive_write_open_fd(zip->archive, fd) != ARCHIVE_OK)
+    if (archive_api.archive_write_set_format_zip(zip->archive) != ARCHIVE_OK ||
+        archive_api.archive_write_set_options(zip->archive, "zip:compression=deflate") !=
+            ARCHIVE_OK ||
+        archive_api.archive_write_open_fd(zip->archive, fd) != ARCHIVE_OK)
         r = archive_error(zip->archive);
     if (r < 0) {
-        (void)archive_write_free(zip->archive);
+        (void)archive_api.archive_write_free(zip->archive);
         return r;
     }
     *out = TAKE_PTR(zip);
@@ -41,24 +108,24 @@ int report_zip_create(int fd, struct report_zip **out)
 
 static void entry_free(struct archive_entry **entry)
 {
-    archive_entry_free(*entry);
+    archive_api.archive_entry_free(*entry);
 }
 
 int report_zip_add(struct report_zip *zip, const char *name, time_t mtime, struct span bytes)
 {
-    _cleanup_(entry_free) struct archive_entry *entry = archive_entry_new();
+    _cleanup_(entry_free) struct archive_entry *entry = archive_api.archive_entry_new();
 
     if (!entry)
         return -ENOMEM;
-    archive_entry_set_pathname(entry, name);
-    archive_entry_set_filetype(entry, AE_IFREG);
-    archive_entry_set_perm(entry, 0600);
-    archive_entry_set_mtime(entry, mtime, 0);
-    archive_entry_set_size(entry, (la_int64_t)bytes.n);
-    if (archive_write_header(zip->archive, entry) != ARCHIVE_OK)
+    archive_api.archive_entry_set_pathname(entry, name);
+    archive_api.archive_entry_set_filetype(entry, AE_IFREG);
+    archive_api.archive_entry_set_perm(entry, 0600);
+    archive_api.archive_entry_set_mtime(entry, mtime, 0);
+    archive_api.archive_entry_set_size(entry, (la_int64_t)bytes.n);
+    if (archive_api.archive_write_header(zip->archive, entry) != ARCHIVE_OK)
         return archive_error(zip->archive);
     while (bytes.n > 0) {
-        la_ssize_t n = archive_write_data(zip->archive, bytes.p, bytes.n);
+        la_ssize_t n = archive_api.archive_write_data(zip->archive, bytes.p, bytes.n);
 
         if (n <= 0)
             return archive_error(zip->archive);
@@ -69,9 +136,11 @@ int report_zip_add(struct report_zip *zip, const char *name, time_t mtime, struc
 
 int report_zip_finish(struct report_zip *zip)
 {
-    int r = archive_write_close(zip->archive) == ARCHIVE_OK ? 0 : archive_error(zip->archive);
+    int r = archive_api.archive_write_close(zip->archive) == ARCHIVE_OK
+                ? 0
+                : archive_error(zip->archive);
 
-    (void)archive_write_free(zip->archive);
+    (void)archive_api.archive_write_free(zip->archive);
     free(zip);
     return r;
 }
@@ -79,15 +148,15 @@ int report_zip_finish(struct report_zip *zip)
 void report_zip_abandon(struct report_zip *zip)
 {
     /* Nothing more may be written: the file is thrown away. */
-    (void)archive_write_fail(zip->archive);
-    (void)archive_write_free(zip->archive);
+    (void)archive_api.archive_write_fail(zip->archive);
+    (void)archive_api.archive_write_free(zip->archive);
     free(zip);
 }
 
 static void reader_free(struct archive **a)
 {
     if (*a)
-        (void)archive_read_free(*a);
+        (void)archive_api.archive_read_free(*a);
 }
 
 static int read_member(struct archive *a, size_t max, struct strbuf *out)
@@ -95,7 +164,7 @@ static int read_member(struct archive *a, size_t max, struct strbuf *out)
     char chunk[16384];
 
     for (;;) {
-        la_ssize_t n = archive_read_data(a, chunk, sizeof(chunk));
+        la_ssize_t n = archive_api.archive_read_data(a, chunk, sizeof(chunk));
         int r;
 
         if (n < 0)
@@ -111,20 +180,23 @@ static int read_member(struct archive *a, size_t max, struct strbuf *out)
 int report_zip_read(int fd, size_t max, bool (*wanted)(const char *name), report_zip_visit visit,
                     void *ctx)
 {
-    _cleanup_(reader_free) struct archive *a = archive_read_new();
+    _cleanup_(reader_free) struct archive *a = NULL;
     struct archive_entry *entry;
-    int r;
+    int r = load_libarchive();
 
+    if (r < 0)
+        return r;
+    a = archive_api.archive_read_new();
     if (!a)
         return -ENOMEM;
     if (lseek(fd, 0, SEEK_SET) < 0)
         return -errno;
-    if (archive_read_support_format_zip(a) != ARCHIVE_OK ||
-        archive_read_open_fd(a, fd, 65536) != ARCHIVE_OK)
+    if (archive_api.archive_read_support_format_zip(a) != ARCHIVE_OK ||
+        archive_api.archive_read_open_fd(a, fd, 65536) != ARCHIVE_OK)
         return -EBADMSG;
-    while ((r = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
+    while ((r = archive_api.archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
         _cleanup_strbuf_ struct strbuf bytes = { 0 };
-        const char *name = archive_entry_pathname(entry);
+        const char *name = archive_api.archive_entry_pathname(entry);
 
         if (!name || (wanted && !wanted(name)))
             continue;

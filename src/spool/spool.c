@@ -5,6 +5,7 @@
 #include <sys/file.h>
 
 #include "base/atomic_file.h"
+#include "base/library.h"
 #include "spool/spool.h"
 
 static const struct {
@@ -24,14 +25,53 @@ const char *spool_state_name(enum spool_state state)
     return states[state].name;
 }
 
+static struct {
+    LIBRARY_FUNCTION(mnt_new_table);
+    LIBRARY_FUNCTION(mnt_unref_table);
+    LIBRARY_FUNCTION(mnt_new_cache);
+    LIBRARY_FUNCTION(mnt_unref_cache);
+    LIBRARY_FUNCTION(mnt_table_parse_stream);
+    LIBRARY_FUNCTION(mnt_table_set_cache);
+    LIBRARY_FUNCTION(mnt_table_find_source);
+    LIBRARY_FUNCTION(mnt_new_iter);
+    LIBRARY_FUNCTION(mnt_free_iter);
+    LIBRARY_FUNCTION(mnt_table_next_fs);
+    LIBRARY_FUNCTION(mnt_fs_get_devno);
+    LIBRARY_FUNCTION(mnt_fs_get_root);
+    LIBRARY_FUNCTION(mnt_fs_get_target);
+} mount_api;
+
+static int load_libmount(void)
+{
+    static const struct library_symbol symbols[] = {
+        LIBRARY_SYMBOL(mount_api, mnt_new_table),
+        LIBRARY_SYMBOL(mount_api, mnt_unref_table),
+        LIBRARY_SYMBOL(mount_api, mnt_new_cache),
+        LIBRARY_SYMBOL(mount_api, mnt_unref_cache),
+        LIBRARY_SYMBOL(mount_api, mnt_table_parse_stream),
+        LIBRARY_SYMBOL(mount_api, mnt_table_set_cache),
+        LIBRARY_SYMBOL(mount_api, mnt_table_find_source),
+        LIBRARY_SYMBOL(mount_api, mnt_new_iter),
+        LIBRARY_SYMBOL(mount_api, mnt_free_iter),
+        LIBRARY_SYMBOL(mount_api, mnt_table_next_fs),
+        LIBRARY_SYMBOL(mount_api, mnt_fs_get_devno),
+        LIBRARY_SYMBOL(mount_api, mnt_fs_get_root),
+        LIBRARY_SYMBOL(mount_api, mnt_fs_get_target),
+    };
+
+    return library_load("libmount.so.1", symbols, ARRAY_SIZE(symbols));
+}
+
 static void table_unref(struct libmnt_table **table)
 {
-    mnt_unref_table(*table);
+    if (*table)
+        mount_api.mnt_unref_table(*table);
 }
 
 static void cache_unref(struct libmnt_cache **cache)
 {
-    mnt_unref_cache(*cache);
+    if (*cache)
+        mount_api.mnt_unref_cache(*cache);
 }
 
 static void stream_close(FILE **f)
@@ -44,15 +84,19 @@ static void stream_close(FILE **f)
  * the one that shows the file system's own root wins, for the folder is relative to that. */
 static int find_mount_point(const struct root *root, const char *spec, char **out)
 {
-    _cleanup_(table_unref) struct libmnt_table *table = mnt_new_table();
-    _cleanup_(cache_unref) struct libmnt_cache *cache = mnt_new_cache();
+    _cleanup_(table_unref) struct libmnt_table *table = NULL;
+    _cleanup_(cache_unref) struct libmnt_cache *cache = NULL;
     _cleanup_(stream_close) FILE *stream = NULL;
     _cleanup_strbuf_ struct strbuf text = { 0 };
     _cleanup_free_ char *device = NULL;
     struct libmnt_fs *fs, *best = NULL;
     struct libmnt_iter *iter;
-    int r;
+    int r = load_libmount();
 
+    if (r < 0)
+        return r;
+    table = mount_api.mnt_new_table();
+    cache = mount_api.mnt_new_cache();
     if (!table || !cache)
         return -ENOMEM;
     r = root_read(root, "/proc/self/mountinfo", MAX_MOUNTINFO, &text);
@@ -61,7 +105,7 @@ static int find_mount_point(const struct root *root, const char *spec, char **ou
     if (text.n == 0)
         return -ENODEV;
     stream = fmemopen(text.p, text.n, "r");
-    if (!stream || mnt_table_parse_stream(table, stream, "mountinfo") != 0)
+    if (!stream || mount_api.mnt_table_parse_stream(table, stream, "mountinfo") != 0)
         return -EIO;
     if (!strchr(spec, '/') && !strchr(spec, '=')) {
         if (asprintf(&device, "/dev/%s", spec) < 0) {
@@ -70,22 +114,23 @@ static int find_mount_point(const struct root *root, const char *spec, char **ou
         }
         spec = device;
     }
-    (void)mnt_table_set_cache(table, cache);
-    fs = mnt_table_find_source(table, spec, MNT_ITER_FORWARD);
+    (void)mount_api.mnt_table_set_cache(table, cache);
+    fs = mount_api.mnt_table_find_source(table, spec, MNT_ITER_FORWARD);
     if (!fs)
         return -ENODEV;
-    iter = mnt_new_iter(MNT_ITER_FORWARD);
+    iter = mount_api.mnt_new_iter(MNT_ITER_FORWARD);
     if (!iter)
         return -ENOMEM;
     best = fs;
-    for (struct libmnt_fs *other; mnt_table_next_fs(table, iter, &other) == 0;)
-        if (mnt_fs_get_devno(other) == mnt_fs_get_devno(fs) && mnt_fs_get_root(other) &&
-            strcmp(mnt_fs_get_root(other), "/") == 0) {
+    for (struct libmnt_fs *other; mount_api.mnt_table_next_fs(table, iter, &other) == 0;)
+        if (mount_api.mnt_fs_get_devno(other) == mount_api.mnt_fs_get_devno(fs) &&
+            mount_api.mnt_fs_get_root(other) &&
+            strcmp(mount_api.mnt_fs_get_root(other), "/") == 0) {
             best = other;
             break;
         }
-    mnt_free_iter(iter);
-    *out = strdup(mnt_fs_get_target(best));
+    mount_api.mnt_free_iter(iter);
+    *out = strdup(mount_api.mnt_fs_get_target(best));
     return *out ? 0 : -ENOMEM;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define CURL_DISABLE_TYPECHECK /* it does not know calls through pointers */
 #include <curl/curl.h>
 #include <stdio.h>
 
+#include "base/library.h"
 #include "submit/http.h"
 #include "submit/retry.h"
 
@@ -12,6 +14,40 @@ enum {
     STALL_BYTES = 64,   /* an upload slower than this … */
     STALL_SECONDS = 60, /* … for so long has failed */
 };
+
+static struct {
+    LIBRARY_FUNCTION(curl_global_init);
+    LIBRARY_FUNCTION(curl_global_cleanup);
+    LIBRARY_FUNCTION(curl_easy_init);
+    LIBRARY_FUNCTION(curl_easy_setopt);
+    LIBRARY_FUNCTION(curl_easy_perform);
+    LIBRARY_FUNCTION(curl_easy_getinfo);
+    LIBRARY_FUNCTION(curl_easy_strerror);
+    LIBRARY_FUNCTION(curl_easy_cleanup);
+    LIBRARY_FUNCTION(curl_slist_append);
+    LIBRARY_FUNCTION(curl_slist_free_all);
+} curl_api;
+
+int http_start(void)
+{
+    static const struct library_symbol symbols[] = {
+        LIBRARY_SYMBOL(curl_api, curl_global_init),   LIBRARY_SYMBOL(curl_api, curl_global_cleanup),
+        LIBRARY_SYMBOL(curl_api, curl_easy_init),     LIBRARY_SYMBOL(curl_api, curl_easy_setopt),
+        LIBRARY_SYMBOL(curl_api, curl_easy_perform),  LIBRARY_SYMBOL(curl_api, curl_easy_getinfo),
+        LIBRARY_SYMBOL(curl_api, curl_easy_strerror), LIBRARY_SYMBOL(curl_api, curl_easy_cleanup),
+        LIBRARY_SYMBOL(curl_api, curl_slist_append),  LIBRARY_SYMBOL(curl_api, curl_slist_free_all),
+    };
+    int r = library_load("libcurl.so.4", symbols, ARRAY_SIZE(symbols));
+
+    if (r < 0)
+        return r;
+    return curl_api.curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -ENOMEM;
+}
+
+void http_stop(void)
+{
+    curl_api.curl_global_cleanup();
+}
 
 void http_answer_done(struct http_answer *answer)
 {
@@ -109,13 +145,13 @@ static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off
 
 static void slist_free(struct curl_slist **list)
 {
-    curl_slist_free_all(*list);
+    curl_api.curl_slist_free_all(*list);
 }
 
 static void curl_done(CURL **curl)
 {
     if (*curl)
-        curl_easy_cleanup(*curl);
+        curl_api.curl_easy_cleanup(*curl);
 }
 
 static int add_header(struct curl_slist **list, const char *name, const char *value)
@@ -126,7 +162,7 @@ static int add_header(struct curl_slist **list, const char *name, const char *va
     /* "Name;" is how libcurl is told to send a header without a value. */
     if (asprintf(&line, value[0] ? "%s: %s" : "%s;", name, value) < 0)
         return line = NULL, -ENOMEM;
-    longer = curl_slist_append(*list, line);
+    longer = curl_api.curl_slist_append(*list, line);
     if (!longer)
         return -ENOMEM;
     *list = longer;
@@ -136,7 +172,7 @@ static int add_header(struct curl_slist **list, const char *name, const char *va
 static int make_headers(const struct http_request *request, struct curl_slist **list)
 {
     /* Without a value: libcurl leaves its own Expect out, which some servers never answer. */
-    struct curl_slist *first = curl_slist_append(NULL, "Expect:");
+    struct curl_slist *first = curl_api.curl_slist_append(NULL, "Expect:");
 
     if (!first)
         return -ENOMEM;
@@ -150,10 +186,10 @@ static int make_headers(const struct http_request *request, struct curl_slist **
     return 0;
 }
 
-#define SET(option, value)                                         \
-    do {                                                           \
-        if (curl_easy_setopt(curl, (option), (value)) != CURLE_OK) \
-            return -EINVAL;                                        \
+#define SET(option, value)                                                  \
+    do {                                                                    \
+        if (curl_api.curl_easy_setopt(curl, (option), (value)) != CURLE_OK) \
+            return -EINVAL;                                                 \
     } while (0)
 
 static int set_common(CURL *curl, const struct http_request *request, struct transfer *t,
@@ -220,7 +256,7 @@ static bool is_unreachable(CURLcode code)
 int http_perform(const struct http_request *request, struct http_answer *answer)
 {
     _cleanup_(slist_free) struct curl_slist *headers = NULL;
-    _cleanup_(curl_done) CURL *curl = curl_easy_init();
+    _cleanup_(curl_done) CURL *curl = curl_api.curl_easy_init();
     struct transfer t = { .request = request, .answer = answer, .shown = -1 };
     long status = 0;
     CURLcode code;
@@ -235,16 +271,17 @@ int http_perform(const struct http_request *request, struct http_answer *answer)
         (void)snprintf(answer->error, sizeof(answer->error), "libcurl refuses an option");
         return -EIO;
     }
-    code = curl_easy_perform(curl);
+    code = curl_api.curl_easy_perform(curl);
     if (code != CURLE_OK) {
         answer->unreachable = is_unreachable(code);
         if (t.too_long)
             (void)snprintf(answer->error, sizeof(answer->error), "the answer is too long");
         else if (!answer->error[0])
-            (void)snprintf(answer->error, sizeof(answer->error), "%s", curl_easy_strerror(code));
+            (void)snprintf(answer->error, sizeof(answer->error), "%s",
+                           curl_api.curl_easy_strerror(code));
         return -EIO;
     }
-    (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_api.curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     answer->status = (int)status;
     answer->error[0] = '\0';
     return 0;

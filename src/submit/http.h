@@ -37,6 +37,9 @@ struct http_answer {
         .retry_after = -1 \
     }
 
+/* Loads and sets up libcurl, once before all requests; http_stop() undoes it. -ENOPKG, -ENOMEM. */
+int http_start(void) _must_check_;
+void http_stop(void);
 /* 0 where an answer came, of whatever status; -EIO with answer->error where none did. */
 int http_perform(const struct http_request *request, struct http_answer *answer) _must_check_;
 void http_answer_done(struct http_answer *answer);

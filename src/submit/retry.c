@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <curl/curl.h>
-
 #include "base/macro.h"
 #include "submit/retry.h"
 
@@ -32,14 +30,12 @@ int64_t retry_after_parse(struct span value, time_t now)
 {
     char date[64];
     uint64_t seconds;
-    time_t when;
+    struct tm tm = { 0 };
 
     if (span_to_u64(value, &seconds))
         return (int64_t)MIN(seconds, (uint64_t)RETRY_MAX_SECONDS);
-    if (value.n == 0 || byte_is_digit(value.p[0]) || !span_copy(value, date, sizeof(date)))
+    /* The one form that servers may send (RFC 9110, 5.6.7). */
+    if (!span_copy(value, date, sizeof(date)) || !strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
         return -1;
-    when = curl_getdate(date, NULL);
-    if (when < 0)
-        return -1;
-    return MAX(MIN((int64_t)(when - now), (int64_t)RETRY_MAX_SECONDS), (int64_t)0);
+    return MAX(MIN((int64_t)(timegm(&tm) - now), (int64_t)RETRY_MAX_SECONDS), (int64_t)0);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include "base/log.h"
 #include "spool/spool.h"
 #include "submit/backend.h"
+#include "submit/http.h"
 #include "submit/submit.h"
 
 enum { LOCK_TIMEOUT_MS = 30000 };
@@ -294,13 +294,14 @@ static int run(struct submission *s, int argc, char **argv)
             log_info("POST_URL is empty: reports stay on this machine");
         return s->context->config.post_url[0] ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return log_error_errno(-ENOMEM, "cannot set libcurl up");
+    r = http_start();
+    if (r < 0)
+        return log_error_errno(r, "cannot set libcurl up");
     for (int i = 0; i < argc; i++)
         failed |= submit_named(s, argv[i]) < 0;
     if (!named)
         failed |= submit_pending(s) < 0;
-    curl_global_cleanup();
+    http_stop();
     if (s->sent || s->later || s->refused)
         log_info("%u sent, %u to be tried again, %u refused", s->sent, s->later, s->refused);
     return failed || s->later || s->refused ? EXIT_FAILURE : EXIT_SUCCESS;

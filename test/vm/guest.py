@@ -179,6 +179,16 @@ def copy_libraries(root, program):
             shutil.copy(os.path.realpath(path), place)
 
 
+def copy_loaded_libraries(root, program):
+    """The libraries that a program names in itself, to load them when it needs them."""
+    with open(program, "rb") as file:
+        names = set(re.findall(rb"\0(lib[a-z]+\.so\.\d+)\0", file.read()))
+    cache = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True)
+    for path in re.findall(r"=> (/\S+)$", cache.stdout, re.MULTILINE):
+        if os.path.basename(path).encode() in names:
+            copy_program(root, os.path.realpath(path), path)
+
+
 def install_project(root):
     """What an installation of the built project puts into the system; nothing before a build."""
     if not os.path.exists(os.path.join(BUILD, "build.ninja")):
@@ -188,6 +198,7 @@ def install_project(root):
     program = os.path.join(root, "usr", "bin", "kdump-steamos")
     if os.path.exists(program):
         copy_libraries(root, program)
+        copy_loaded_libraries(root, program)
 
 
 def fill_root(root, kernel):
