@@ -89,6 +89,8 @@ static int print_plan(const struct arm_facts *facts, const struct arm_plan *plan
         if (text.failed)
             return log_oom();
         printf("plan: leave what is registered: %s\n", strbuf_cstr(&text));
+        if (plan->advice[0] != '\0')
+            printf("      %s\n", plan->advice);
         return EXIT_SUCCESS;
     }
     if (plan->reload)
@@ -165,7 +167,7 @@ static int arm_for_real(struct context *context, const struct arm_facts *facts,
         return log_oom();
     marker.loaded_ramoops = marker.loaded_ramoops || result.loaded;
     if (r == 0)
-        panic_print_fit(context, &result.backend, &panic, &marker);
+        panic_print_fit(context, &result.backend, &panic, false, &marker);
     /* Where nothing was touched, a death is not ours. */
     if (plan->action == ARM_LOAD)
         marker.phase = BOOT_ARMED;
@@ -179,6 +181,8 @@ static int arm_for_real(struct context *context, const struct arm_facts *facts,
     if (result.effects.complaint[0] != '\0')
         log_warning("the kernel complained: %s", result.effects.complaint);
     say_armed(&result.backend);
+    if (plan->advice[0] != '\0')
+        log_info("%s", plan->advice);
     say_policy(&context->root);
     return EXIT_SUCCESS;
 }
@@ -200,7 +204,7 @@ static int settle(struct context *context, const struct arm_facts *facts)
         marker.deaths = 0;
     }
     if (pstore_backend_armed(&facts->backend))
-        panic_print_fit(context, &facts->backend, &panic, &marker);
+        panic_print_fit(context, &facts->backend, &panic, true, &marker);
     if (marker.phase != state.last.phase || marker.panic_print_set != state.last.panic_print_set)
         arm_state_save(&state, &marker);
     return EXIT_SUCCESS;

@@ -83,19 +83,10 @@ static int read_cmdline(const struct root *root, struct arm_facts *f)
 
 static void read_kernel(const struct root *root, struct arm_facts *f)
 {
-    struct span rest;
-    uint64_t major, minor;
-
     if (root_read_line(root, "/proc/sys/kernel/random/boot_id", f->boot_id, sizeof(f->boot_id)) < 0)
         f->boot_id[0] = '\0';
     if (root_read_line(root, "/proc/sys/kernel/osrelease", f->kernel, sizeof(f->kernel)) < 0)
         f->kernel[0] = '\0';
-    rest = span_str(f->kernel);
-    if (span_take_dec(&rest, &major) && span_skip(&rest, ".") && span_take_dec(&rest, &minor) &&
-        major < 1000 && minor < 1000) {
-        f->major = (unsigned)major;
-        f->minor = (unsigned)minor;
-    }
 }
 
 /* "kernel/fs/pstore/ramoops.ko" in the list of what is part of the image. A release with a slash

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "arm/plan.h"
+#include "parse/release.h"
 
 static const char *const source_names[] = {
     [ARM_SOURCE_NONE] = "nothing",
@@ -21,7 +22,7 @@ const char *arm_source_name(enum arm_source source)
 
 static bool kernel_since(const struct arm_facts *f, unsigned major, unsigned minor)
 {
-    return f->major > major || (f->major == major && f->minor >= minor);
+    return kernel_release_at_least(span_str(f->kernel), major, minor);
 }
 
 /* reserve_mem= and ramoops.mem_name came with 6.12 (kernel command-line parameters;
@@ -47,10 +48,40 @@ static void nothing(struct arm_plan *p, const char *reason, const char *advice)
     SAY(p->advice, "%s", advice);
 }
 
+static bool choose_source(const struct arm_facts *f, struct arm_plan *p)
+{
+    const struct arm_cmdline *c = &f->cmdline;
+
+    if (c->mem_name[0] != '\0' && c->reserved > 0 && has_reserve_mem(f)) {
+        p->source = ARM_SOURCE_RESERVE_MEM;
+        p->region = (struct arm_region){ 0, c->reserved };
+    } else if (c->region.size > 0) {
+        p->source = ARM_SOURCE_CMDLINE;
+        p->region = c->region;
+    } else if (f->device[0] != '\0') {
+        p->source = ARM_SOURCE_FIRMWARE;
+    } else if (f->ram_buffer.size >= RAM_BUFFER_MIN) {
+        p->source = ARM_SOURCE_RAM_BUFFER;
+        p->region = f->ram_buffer;
+    }
+    if (c->mem_name[0] != '\0' && p->source != ARM_SOURCE_RESERVE_MEM) {
+        if (!has_reserve_mem(f))
+            SAY(p->warning,
+                "reserve_mem= and ramoops.mem_name= mean nothing to kernel %s: they came "
+                "with 6.12",
+                f->kernel);
+        else
+            SAY(p->warning, "ramoops.mem_name=%s names no memory that reserve_mem= reserves",
+                c->mem_name);
+    }
+    return p->source != ARM_SOURCE_NONE;
+}
+
 /* A back end is registered. True when that settles the matter. */
 static bool plan_registered(const struct arm_facts *f, struct arm_plan *p)
 {
     const struct pstore_backend *b = &f->backend;
+    struct arm_plan better = { 0 };
 
     if (b->kind == PSTORE_KIND_NONE)
         return false;
@@ -62,11 +93,9 @@ static bool plan_registered(const struct arm_facts *f, struct arm_plan *p)
     p->action = ARM_KEEP;
     if (b->kind == PSTORE_KIND_RAMOOPS && !f->use_pstore_ram)
         SAY(p->warning, "USE_PSTORE_RAM is off, but ramoops was registered already; left as it is");
-    else if (b->kind == PSTORE_KIND_EFI && f->use_pstore_ram)
-        SAY(p->warning,
-            "the firmware's variables hold only the end of a log, some %" PRIu64
-            " KiB; efi_pstore.pstore_disable=1 on the kernel's command line makes room for ramoops",
-            b->kmsg_bytes >> 10);
+    if (b->kind == PSTORE_KIND_EFI && f->use_pstore_ram && choose_source(f, &better))
+        SAY(p->advice, "ramoops would keep whole logs; efi_pstore.pstore_disable=1 on the kernel's "
+                       "command line makes room for it");
     return true;
 }
 
@@ -100,35 +129,6 @@ static bool plan_unregistered_ramoops(const struct arm_facts *f, struct arm_plan
     }
     p->reload = true;
     return false;
-}
-
-static bool choose_source(const struct arm_facts *f, struct arm_plan *p)
-{
-    const struct arm_cmdline *c = &f->cmdline;
-
-    if (c->mem_name[0] != '\0' && c->reserved > 0 && has_reserve_mem(f)) {
-        p->source = ARM_SOURCE_RESERVE_MEM;
-        p->region = (struct arm_region){ 0, c->reserved };
-    } else if (c->region.size > 0) {
-        p->source = ARM_SOURCE_CMDLINE;
-        p->region = c->region;
-    } else if (f->device[0] != '\0') {
-        p->source = ARM_SOURCE_FIRMWARE;
-    } else if (f->ram_buffer.size >= RAM_BUFFER_MIN) {
-        p->source = ARM_SOURCE_RAM_BUFFER;
-        p->region = f->ram_buffer;
-    }
-    if (c->mem_name[0] != '\0' && p->source != ARM_SOURCE_RESERVE_MEM) {
-        if (!has_reserve_mem(f))
-            SAY(p->warning,
-                "reserve_mem= and ramoops.mem_name= mean nothing to kernel %s: they came "
-                "with 6.12",
-                f->kernel);
-        else
-            SAY(p->warning, "ramoops.mem_name=%s names no memory that reserve_mem= reserves",
-                c->mem_name);
-    }
-    return p->source != ARM_SOURCE_NONE;
 }
 
 static void explain_no_region(const struct arm_facts *f, struct arm_plan *p)

@@ -26,7 +26,6 @@ struct arm_cmdline {
 
 struct arm_facts {
     char kernel[80]; /* its release; "" : unknown */
-    unsigned major, minor;
     char boot_id[40];
     int iomem_error;              /* 0, or why /proc/iomem could not be read */
     bool iomem_masked;            /* the kernel showed zeros instead of addresses */
@@ -58,13 +57,13 @@ enum arm_source {
 struct arm_plan {
     enum arm_action action;
     enum arm_source source;
-    bool reload;              /* ramoops is loaded without a region: unload it first */
-    bool mount;               /* pstore is not mounted */
-    struct arm_region region; /* start 0 where the kernel finds it by name */
-    struct layout layout;     /* records 0 where firmware decides */
-    char options[256];        /* for the module */
-    char reason[320], advice[320];
-    char warning[320]; /* armed all the same, but; "" : none */
+    bool reload;                   /* ramoops is loaded without a region: unload it first */
+    bool mount;                    /* pstore is not mounted */
+    struct arm_region region;      /* start 0 where the kernel finds it by name */
+    struct layout layout;          /* records 0 where firmware decides */
+    char options[256];             /* for the module */
+    char reason[320], advice[320]; /* of ARM_KEEP: only advice, where there is a better way */
+    char warning[320];             /* armed all the same, but; "" : none */
 };
 
 /* Reads all of it; what is missing is "unknown". -ENOMEM. */

@@ -88,7 +88,8 @@ static void warn_of_tasks(int64_t live, const struct panic_print_facts *facts)
 }
 
 void panic_print_fit(const struct context *context, const struct pstore_backend *backend,
-                     const struct panic_print_facts *facts, struct boot_marker *marker)
+                     const struct panic_print_facts *facts, bool quietly,
+                     struct boot_marker *marker)
 {
     struct panic_print_facts f = *facts;
     unsigned value;
@@ -100,7 +101,8 @@ void panic_print_fit(const struct context *context, const struct pstore_backend 
     if (sysctl_read(&context->root, panic_print_path, &live) < 0)
         return;
     if (live != PANIC_PRINT_MEM && live != marker->panic_print_set) {
-        warn_of_tasks(live, &f);
+        if (!quietly)
+            warn_of_tasks(live, &f);
         return;
     }
     value = panic_print_choose(&f);

@@ -33,6 +33,7 @@ void arm_state_save(struct arm_state *state, const struct boot_marker *marker);
 
 /* Sets kernel.panic_print to what fits into a dump of this back end, where its value is the
  * package's or ours (marker), and notes it in the marker. A value of the administrator's stays; it
- * is warned of where the tasks of now would push the panic out. */
+ * is warned of where the tasks of now would push the panic out, unless quietly. */
 void panic_print_fit(const struct context *context, const struct pstore_backend *backend,
-                     const struct panic_print_facts *facts, struct boot_marker *marker);
+                     const struct panic_print_facts *facts, bool quietly,
+                     struct boot_marker *marker);

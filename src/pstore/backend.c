@@ -5,7 +5,7 @@
 #include "parse/iomem.h"
 #include "pstore/backend.h"
 
-enum { MOUNTS_MAX = 1 << 20, IOMEM_MAX = 1 << 20 };
+enum { MOUNTS_MAX = 1 << 20, IOMEM_MAX = 1 << 20, CONSOLES_MAX = 1 << 16 };
 
 #define PSTORE_PARAMETERS "/sys/module/pstore/parameters/"
 #define RAMOOPS_PARAMETERS "/sys/module/ramoops/parameters/"
@@ -58,6 +58,25 @@ static int read_mount(const struct root *root, struct pstore_backend *b)
             if (span_skip(&option, "kmsg_bytes="))
                 (void)span_to_u64(option, &b->kmsg_bytes);
     }
+    return 0;
+}
+
+/* CONFIG_PSTORE_CONSOLE registers a console by the back end's name ("pstore" before 5.8). Without
+ * it the zone stays empty. */
+static int read_console(const struct root *root, struct pstore_backend *b)
+{
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+    struct span rest, line;
+    int r;
+
+    if (b->kind == PSTORE_KIND_NONE)
+        return 0;
+    r = root_read(root, "/proc/consoles", CONSOLES_MAX, &text);
+    if (r == -ENOMEM)
+        return r;
+    rest = strbuf_view(&text);
+    while (span_next_line(&rest, &line))
+        b->console = b->console || span_starts(line, b->name) || span_starts(line, "pstore");
     return 0;
 }
 
@@ -171,6 +190,8 @@ int pstore_backend_inspect(const struct root *root, struct pstore_backend *out)
 
     read_pstore(root, &b);
     r = read_mount(root, &b);
+    if (r == 0)
+        r = read_console(root, &b);
     if (r < 0)
         return r;
     b.ramoops_present = root_exists(root, "/sys/module/ramoops");
@@ -236,7 +257,7 @@ static void describe_ramoops(const struct pstore_backend *b, struct strbuf *out)
     (void)strbuf_printf(out, ": %u record%s of ", b->records, b->records == 1 ? "" : "s");
     (void)format_size(b->zone_size, out);
     (void)strbuf_str(out, b->compression[0] != '\0' ? " (compressed)" : " (not compressed)");
-    if (p->console_size != 0) {
+    if (b->console && p->console_size != 0) {
         (void)strbuf_str(out, ", ");
         (void)format_size(p->console_size, out);
         (void)strbuf_str(out, " console");

@@ -34,6 +34,7 @@ struct pstore_backend {
     char name[32];        /* as registered, "" : none */
     char compression[16]; /* "" : none */
     uint64_t kmsg_bytes;  /* of the log, per dump, for back ends that store it in many parts */
+    bool console;         /* the back end is a console too, and keeps what is printed there */
     bool ramoops_present; /* the module is loaded or built in */
     struct ramoops_params ramoops;
     char region[64];        /* the name that /proc/iomem gives the memory; "" : not to be seen */

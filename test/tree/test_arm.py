@@ -116,7 +116,9 @@ def test_registered_ramoops_is_described(machine):
     status, text = machine.run("arm")
     assert status == 0, text
     assert ("plan: leave what is registered: ramoops at 0x1e000000, 4.25 MiB of RAM buffer: "
-            "4 records of 1 MiB (compressed), 256 KiB console") in text
+            "4 records of 1 MiB (compressed); survives a reboot") in text
+    machine.write("proc/consoles", "tty0  -WU (EC  p  )    4:1\nramoops-1  -W- (EC  p a)\n")
+    assert "(compressed), 256 KiB console; survives" in machine.run("arm")[1]
 
 
 def test_efi_is_accepted(machine):

@@ -106,6 +106,9 @@ static inline int fake_module_load(void *ctx, const char *name, const char *opti
         return 0;
     }
     machine_sysfs(k->tree, "/sys/module/pstore/parameters/backend", "ramoops");
+    unit_write_str(k->tree, "/proc/consoles",
+                   "tty0                 -WU (EC  p  )    4:1\n"
+                   "ramoops-1            -W- (EC  p a)\n");
     if (k->silent)
         return 0;
     machine_log(k, k->no_compression

@@ -15,8 +15,6 @@
 static struct arm_facts machine(unsigned major, unsigned minor)
 {
     struct arm_facts f = {
-        .major = major,
-        .minor = minor,
         .use_pstore_ram = true,
         .backend = { .supported = true, .mounted = true, .kmsg_bytes = 10240 },
     };
@@ -184,11 +182,15 @@ static void test_registered(void **state)
     expect("ramoops with only a console", &f,
            &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "keeps no dumps",
                                   "record_size" });
-    f = machine(6, 1);
+    f = with_buffer(machine(6, 1), 0x1fe0000);
     f.backend.kind = PSTORE_KIND_EFI;
     (void)snprintf(f.backend.name, sizeof(f.backend.name), "efi_pstore");
     expect("the firmware's variables", &f,
-           &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "", .warning = "pstore_disable" });
+           &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "", .advice = "pstore_disable" });
+    f.ram_buffer.size = 0;
+    expect("the firmware's variables, and nothing better", &f,
+           &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "" });
+    f = with_buffer(f, 0x1fe0000);
     f.use_pstore_ram = false;
     expect("the firmware's variables, and no RAM wanted", &f,
            &(struct expectation){ ARM_KEEP, ARM_SOURCE_NONE, "" });
@@ -224,7 +226,7 @@ static void test_loaded_not_registered(void **state)
     expect("built in", &f,
            &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "built in",
                                   "ramoops.mem_address=" });
-    f.minor = 12;
+    (void)snprintf(f.kernel, sizeof(f.kernel), "6.12.0-test");
     expect("built in, new kernel", &f,
            &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "built in", "reserve_mem=" });
 }
