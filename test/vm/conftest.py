@@ -16,7 +16,9 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 import guest as guests  # noqa: E402
 import kernels  # noqa: E402
+import qemu  # noqa: E402
 
+EXPECTED = (guests.GuestError, kernels.KernelError, qemu.MachineError)
 MACHINES = int(os.environ.get("MACHINES", "2"))  # at a time
 
 
@@ -39,6 +41,7 @@ class Stage:
         self.pool = concurrent.futures.ThreadPoolExecutor(MACHINES)
         self.guests = {}
         self.runs = {}
+        self.told = set()
 
     def _guest(self, kernel):
         if kernel not in self.guests:
@@ -92,8 +95,19 @@ def pytest_collection_finish(session):
 
 @pytest.fixture
 def outcome(request, kernel):
-    """What the test's scenario came to with this kernel."""
-    return STAGE.outcome(request.node.get_closest_marker("uses").args[0], kernel)
+    """What the test's scenario came to with this kernel. If it failed, the first test that asks
+    tells why, and the others only that it did."""
+    scenario = request.node.get_closest_marker("uses").args[0]
+    try:
+        return STAGE.outcome(scenario, kernel)
+    except Exception as error:  # pylint: disable=broad-except
+        name = f"{scenario.__name__} with kernel {kernel_name(kernel)}"
+        if (scenario, kernel) in STAGE.told:
+            pytest.fail(f"{name} failed, as said above", pytrace=False)
+        STAGE.told.add((scenario, kernel))
+        if isinstance(error, EXPECTED):
+            pytest.fail(f"{name}: {error}", pytrace=False)
+        raise
 
 
 def pytest_sessionfinish():

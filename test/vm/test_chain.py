@@ -78,7 +78,7 @@ def all_kinds(guest):
                     "cat /sys/module/pstore/parameters/backend >/home/out/$BOOT/backend\n"
                     "kdump-steamos status\n"
                     "echo $? >/home/out/$BOOT/disarmed.status\n")
-        machine = qemu.Machine(guest, name, jobs, files=handheld.FILES, fast=True,
+        machine = qemu.Machine(guest, name, jobs, files=handheld.FILES,
                                serial_number=handheld.SERIAL)
         machine.run(timeout=480)
         return Chain(machine, server.finished())
