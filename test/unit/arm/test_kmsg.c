@@ -69,6 +69,44 @@ static void test_judgement(void **state)
     }
 }
 
+/* Pieces of real records in any order and of any bytes: nothing is read beyond them (sanitizers),
+ * and a complaint is always a whole string. */
+static void test_hostile_bytes(void **state)
+{
+    static const char *const pieces[] = { "6,1,1,-;",
+                                          "pstore: ",
+                                          "ramoops: ",
+                                          "fail",
+                                          "\n",
+                                          ";",
+                                          " ",
+                                          "WARNING: CPU:",
+                                          "Registered ramoops as persistent store "
+                                          "backend",
+                                          "compression buffer allocation",
+                                          "\xff",
+                                          "" };
+    uint64_t seed = 88172645463325252U;
+
+    for (int round = 0; round < 20000; round++) {
+        _cleanup_strbuf_ struct strbuf text = { 0 };
+        struct kmsg_effects got;
+
+        for (int i = 0; i < 24; i++) {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            if (seed % 16 < ARRAY_SIZE(pieces))
+                assert_int_equal(strbuf_str(&text, pieces[seed % 16]), 0);
+            else
+                assert_int_equal(strbuf_char(&text, (char)(seed >> 32)), 0);
+        }
+        kmsg_judge(strbuf_view(&text), round & 1, &got);
+        assert_non_null(memchr(got.complaint, '\0', sizeof(got.complaint)));
+        assert_false(got.compressed && got.compression_failed);
+    }
+}
+
 /* A file stands for the device: what is appended behind the end is what was said since. */
 static void test_from_the_end(void **state)
 {
@@ -99,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judgement),
+        cmocka_unit_test(test_hostile_bytes),
         cmocka_unit_test_setup_teardown(test_from_the_end, unit_tree_setup, unit_tree_teardown),
         cmocka_unit_test_setup_teardown(test_without_log, unit_tree_setup, unit_tree_teardown),
     };
