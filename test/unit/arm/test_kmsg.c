@@ -81,8 +81,7 @@ static void test_hostile_bytes(void **state)
                                           ";",
                                           " ",
                                           "WARNING: CPU:",
-                                          "Registered ramoops as persistent store "
-                                          "backend",
+                                          "Registered ramoops as persistent store backend",
                                           "compression buffer allocation",
                                           "\xff",
                                           "" };
