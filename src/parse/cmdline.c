@@ -1,50 +1,55 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "parse/cmdline.h"
 
-static struct span unquote(struct span s)
+/* As next_arg() ends a parameter: one closing quote goes, whichever opening one it belongs to. */
+static void drop_closing_quote(struct span *s)
 {
-    if (s.n > 0 && s.p[0] == '"') {
-        (void)span_take(&s, 1);
-        if (s.n > 0 && s.p[s.n - 1] == '"')
-            s.n--;
+    if (s->n > 0 && s->p[s->n - 1] == '"')
+        s->n--;
+}
+
+static struct cmdline_param split(struct span arg, size_t equals, bool quoted)
+{
+    struct cmdline_param param = { .name = arg, .value = { arg.p + arg.n, 0 } };
+
+    if (equals == 0) {
+        if (quoted)
+            drop_closing_quote(&param.name);
+        return param;
     }
-    return s;
+    param.has_value = true;
+    param.name = span_take(&arg, equals);
+    (void)span_take(&arg, 1);
+    if (span_skip(&arg, "\"") || quoted)
+        drop_closing_quote(&arg);
+    param.value = arg;
+    return param;
 }
 
 bool cmdline_next(struct span *rest, struct cmdline_param *out)
 {
-    bool in_quote = false;
-    struct span param;
-    size_t n, equals = SIZE_MAX;
+    struct cmdline_param param;
+    bool quoted, in_quote;
+    size_t n, equals = 0;
 
     while (rest->n > 0 && byte_is_space(rest->p[0]))
         (void)span_take(rest, 1);
+    if (rest->n == 0)
+        return false;
+    quoted = in_quote = span_skip(rest, "\"");
     for (n = 0; n < rest->n && (in_quote || !byte_is_space(rest->p[n])); n++) {
+        /* An '=' that a parameter begins with belongs to its name. */
+        if (rest->p[n] == '=' && equals == 0)
+            equals = n;
         if (rest->p[n] == '"')
             in_quote = !in_quote;
-        else if (rest->p[n] == '=' && equals == SIZE_MAX)
-            equals = n;
     }
-    if (n == 0)
+    param = split(span_take(rest, n), equals, quoted);
+    if (!param.has_value && span_eq(param.name, "--")) {
+        (void)span_take(rest, rest->n); /* what follows is for init */
         return false;
-    param = span_take(rest, n);
-    if (span_eq(param, "--"))
-        return false;
-    *out = (struct cmdline_param){ .name = param, .value = { param.p + param.n, 0 } };
-    if (equals == SIZE_MAX) {
-        out->name = unquote(param);
-        return true;
     }
-    out->has_value = true;
-    out->name = span_take(&param, equals);
-    (void)span_take(&param, 1);
-    if (out->name.n > 0 && out->name.p[0] == '"') {
-        /* "name=value with blanks" */
-        (void)span_take(&out->name, 1);
-        if (param.n > 0 && param.p[param.n - 1] == '"')
-            param.n--;
-    }
-    out->value = unquote(param);
+    *out = param;
     return true;
 }
 
@@ -136,19 +141,30 @@ bool cmdline_parse_size(struct span s, uint64_t *out)
     return true;
 }
 
+static bool parse_reserve_mem(struct span value, struct cmdline_reserve_mem *out)
+{
+    struct cmdline_reserve_mem r = { 0 };
+    struct span size, align;
+
+    if (!span_next_field(&value, ':', &size) || !span_next_field(&value, ':', &align) || !value.p)
+        return false;
+    r.name = value;
+    if (!cmdline_parse_size(size, &r.size) || r.size == 0 || span_trim(r.name).n == 0 ||
+        r.name.n > CMDLINE_RESERVE_MEM_NAME_MAX)
+        return false;
+    /* memparse() takes an empty alignment for 0, and 0 stands for a cache line. */
+    if (align.n > 0 && !cmdline_parse_size(align, &r.align))
+        return false;
+    *out = r;
+    return true;
+}
+
 bool cmdline_next_reserve_mem(struct span *rest, struct cmdline_reserve_mem *out)
 {
     struct cmdline_param param;
 
-    while (cmdline_next(rest, &param)) {
-        struct span value = param.value, size, align;
-
-        if (!cmdline_name_is(param.name, "reserve_mem") || !span_next_field(&value, ':', &size) ||
-            !span_next_field(&value, ':', &align) || !value.p || value.n == 0 ||
-            !cmdline_parse_size(size, &out->size) || !cmdline_parse_size(align, &out->align))
-            continue;
-        out->name = value;
-        return true;
-    }
+    while (cmdline_next(rest, &param))
+        if (cmdline_name_is(param.name, "reserve_mem") && parse_reserve_mem(param.value, out))
+            return true;
     return false;
 }

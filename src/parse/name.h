@@ -5,5 +5,5 @@
 #include "base/span.h"
 
 /* Copies what is in [A-Za-z0-9_-] and drops every other byte; "0" where nothing is left. Cut to fit
- * size, which is at least 2. */
+ * size, the NUL included (below 2 there is no room for the "0"). */
 void name_sanitize(struct span in, char *out, size_t size);

@@ -31,6 +31,8 @@ struct value_reader {
     struct shell_assign_cursor *cursor;
     struct shell_assign *out;
     size_t n;
+    bool in_quotes;
+    struct shell_assign_cursor quote; /* where the open quote begins */
 };
 
 static bool put(struct value_reader *v, char c)
@@ -113,11 +115,25 @@ static bool read_double_quoted(struct value_reader *v)
     return false;
 }
 
+static bool read_quoted(struct value_reader *v, char quote)
+{
+    v->in_quotes = true;
+    v->quote = *v->cursor;
+    if (!(quote == '"' ? read_double_quoted(v) : read_single_quoted(v)))
+        return false;
+    v->in_quotes = false;
+    return true;
+}
+
 /* Reads the value up to a blank or the line's end outside of quotes. */
 static bool read_value(struct value_reader *v)
 {
     struct span *rest = &v->cursor->rest;
 
+    if (span_starts(*rest, "~")) {
+        v->out->error = SHELL_ASSIGN_EXPANSION;
+        return false;
+    }
     while (rest->n > 0 && !at_line_end(*rest) && rest->p[0] != ' ' && rest->p[0] != '\t') {
         char c = take_byte(v);
         bool ok;
@@ -126,10 +142,8 @@ static bool read_value(struct value_reader *v)
             v->out->error = SHELL_ASSIGN_EXPANSION;
             return false;
         }
-        if (c == '\'')
-            ok = read_single_quoted(v);
-        else if (c == '"')
-            ok = read_double_quoted(v);
+        if (c == '\'' || c == '"')
+            ok = read_quoted(v, c);
         else if (c == '\\' && rest->n > 0)
             ok = take_line_end(v) || put(v, take_byte(v));
         else if (strchr(";&|<>()", c) && c != '\0')
@@ -154,7 +168,6 @@ bool shell_assign_next(struct shell_assign_cursor *cursor, struct shell_assign *
 {
     struct value_reader v = { .cursor = cursor, .out = out };
     struct span *rest = &cursor->rest;
-    struct shell_assign_cursor line_start;
 
     for (;;) {
         skip_blanks(rest);
@@ -178,10 +191,11 @@ bool shell_assign_next(struct shell_assign_cursor *cursor, struct shell_assign *
         return true;
     }
     (void)span_take(rest, 1);
-    line_start = *cursor;
     if (!read_value(&v)) {
-        /* An open quote swallows all that follows: only its first line is given up. */
-        *cursor = line_start;
+        /* An open quote swallows what follows: only the line that it begins on is given up. Going
+         * back further, a text of nothing but continued lines would be read many times. */
+        if (v.in_quotes)
+            *cursor = v.quote;
         skip_line(cursor);
         return true;
     }
@@ -199,7 +213,7 @@ const char *shell_assign_strerror(enum shell_assign_error error)
         [SHELL_ASSIGN_OK] = "no error",
         [SHELL_ASSIGN_NO_ASSIGNMENT] = "no KEY=value",
         [SHELL_ASSIGN_UNTERMINATED] = "a quote is not closed",
-        [SHELL_ASSIGN_EXPANSION] = "expansions ($, `) are not supported; write the value itself",
+        [SHELL_ASSIGN_EXPANSION] = "expansions ($, `, ~) are not supported; write the value itself",
         [SHELL_ASSIGN_TRAILING] = "words behind the value; quote a value that has blanks",
         [SHELL_ASSIGN_TOO_LONG] = "the value is too long",
         [SHELL_ASSIGN_BAD_BYTE] = "a control byte in the value",

@@ -99,6 +99,7 @@ static const char *take_header(const json_t *pair, struct steam_header *out)
         return "a header would change how the request is framed";
     if (!is_printable(value, ' '))
         return "a header's value has control bytes";
+    value = span_trim(value); /* RFC 9110, 5.5: blanks around it are no part of it */
     if (!span_copy(name, out->name, sizeof(out->name)) ||
         !span_copy(value, out->value, sizeof(out->value)))
         return "a header is too long";

@@ -12,10 +12,10 @@ enum { STEAM_ANSWER_MAX = 64 << 10, STEAM_ANSWER_MAX_HEADERS = 20 };
 
 struct steam_answer {
     char url[2049]; /* absolute, printable ASCII, without user info */
-    char gid[65];   /* printable ASCII without blanks */
+    char gid[65];   /* printable ASCII without blanks; a JSON integer in decimal, below 2^63 */
     struct steam_header {
         char name[129];   /* an RFC 9110 token, none of those that frame the request */
-        char value[2049]; /* printable ASCII and blanks */
+        char value[2049]; /* printable ASCII, blanks inside; may be empty */
     } headers[STEAM_ANSWER_MAX_HEADERS];
     size_t n_headers;
 };

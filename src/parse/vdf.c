@@ -163,9 +163,10 @@ struct login {
 /* A SteamID64 is all digits; anything else is no user. */
 static bool take_steamid(struct span key, char *out, size_t size)
 {
+    struct span rest = key;
     uint64_t id;
 
-    return span_to_u64(key, &id) && !span_starts(key, "0x") && span_copy(key, out, size);
+    return span_take_dec(&rest, &id) && rest.n == 0 && span_copy(key, out, size);
 }
 
 static void take_member(struct login *login, struct span key, struct span value)
