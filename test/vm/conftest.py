@@ -6,6 +6,7 @@ A scenario is a function that takes a Guest and gives an outcome. A test asks fo
 """
 
 import concurrent.futures
+import fcntl
 import os
 import sys
 
@@ -42,6 +43,7 @@ class Stage:
         self.guests = {}
         self.runs = {}
         self.told = set()
+        self.lock = None
 
     def _guest(self, kernel):
         if kernel not in self.guests:
@@ -85,12 +87,15 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_finish(session):
-    if session.config.option.collectonly:
+    items = [item for item in session.items if item.get_closest_marker("uses")]
+    if session.config.option.collectonly or not items:
         return
-    for item in session.items:
-        mark = item.get_closest_marker("uses")
-        if mark:
-            STAGE.start(mark.args[0], item.callspec.params["kernel"])
+    # The machines of two runs would have the same folders; the lock goes with this process.
+    os.makedirs(guests.OUTPUT, exist_ok=True)
+    STAGE.lock = open(os.path.join(guests.OUTPUT, ".lock"), "w", encoding="ascii")
+    fcntl.flock(STAGE.lock, fcntl.LOCK_EX)
+    for item in items:
+        STAGE.start(item.get_closest_marker("uses").args[0], item.callspec.params["kernel"])
 
 
 @pytest.fixture

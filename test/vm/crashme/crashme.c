@@ -35,8 +35,10 @@
 static volatile unsigned long zero;
 static volatile unsigned long non_canonical = 0xdead000000000000UL;
 
-/* First in the module's text: an oops prints the code before the faulting instruction too, and
- * before the first function there is none. */
+/* An oops prints the code before the faulting instruction too: let there be some before the first
+ * function. */
+asm(".pushsection .text\n\t.skip 64, 0x90\n\t.popsection");
+
 static noinline unsigned long recurse(unsigned long depth)
 {
 	volatile char room[512];
