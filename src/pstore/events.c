@@ -4,7 +4,8 @@
 #include "pstore/events.h"
 
 enum {
-    SAME_DUMP_SECONDS = 120, /* parts of one dump are written within this */
+    NEXT_PART_SECONDS = 10,  /* parts of one dump follow each other within this, boots do not */
+    NEAR_SECONDS = 120,      /* what tells no more than its time is of one boot within this */
     SAME_BOOT_SECONDS = 5,   /* how exactly two dumps agree on when their boot began */
 };
 
@@ -21,8 +22,9 @@ static unsigned part_number(const struct part *p)
     return p->header.reason[0] ? p->header.part : 1;
 }
 
-/* Parts of one dump come to stand together, the oldest text (the highest part) first. Time is no
- * key before the part's number, as it may step on within a dump. */
+/* Parts of one dump come to stand together, in the order in which they were written: part 1 is the
+ * first, and ids grow. Where two boots have dumps of the same head, each is whole before the other
+ * begins. */
 static int by_dump(const void *a, const void *b)
 {
     const struct part *x = a, *y = b;
@@ -34,20 +36,26 @@ static int by_dump(const void *a, const void *b)
         r = x->header.count < y->header.count ? -1 : 1;
     if (r == 0 && x->record->time != y->record->time)
         r = x->record->time < y->record->time ? -1 : 1;
-    if (r == 0 && part_number(x) != part_number(y))
-        r = part_number(x) > part_number(y) ? -1 : 1;
+    if (r == 0 && x->record->name.id != y->record->name.id)
+        r = x->record->name.id < y->record->name.id ? -1 : 1;
     if (r == 0)
-        r = strcmp(x->record->file, y->record->file);
+        r = strcmp(x->record->dir, y->record->dir);
     return r;
 }
 
+/* The oldest text (the highest part) first, and the original behind its copies: what comes last is
+ * what the dump has its time from. */
 static int by_part(const void *a, const void *b)
 {
     const struct part *x = a, *y = b;
+    int r;
 
     if (part_number(x) != part_number(y))
         return part_number(x) > part_number(y) ? -1 : 1;
-    return strcmp(x->record->file, y->record->file);
+    if (x->record->time != y->record->time)
+        return x->record->time > y->record->time ? -1 : 1;
+    r = strcmp(y->record->dir, x->record->dir);
+    return r != 0 ? r : strcmp(x->record->file, y->record->file);
 }
 
 static bool same_head(const struct part *a, const struct part *b)
@@ -67,12 +75,15 @@ static size_t dump_length(const struct part *parts, size_t n)
         const struct part *next = &parts[length];
 
         if (!same_head(&parts[0], next) ||
-            next->record->time - parts[length - 1].record->time > SAME_DUMP_SECONDS)
+            next->record->time - parts[length - 1].record->time > NEXT_PART_SECONDS)
             return length;
-        for (size_t i = 0; i < length; i++)
-            if (part_number(&parts[i]) == part_number(next) &&
-                !span_eq_span(parts[i].text, next->text))
+        for (size_t i = 0; i < length; i++) {
+            if (part_number(&parts[i]) != part_number(next))
+                continue;
+            if (!span_eq_span(parts[i].text, next->text))
                 return length;
+            break; /* others of this number were found equal before */
+        }
     }
     return length;
 }
@@ -111,7 +122,7 @@ static int join_parts(struct part *parts, size_t n, struct pstore_dump *out)
         }
         out->undecoded |= parts[i].record->undecoded;
         (void)strbuf_span(&out->text, parts[i].text);
-        expected = number - 1;
+        expected = number > 0 ? number - 1 : 0; /* no kernel writes a part 0 */
     }
     if (expected > 0 && newest->header.reason[0]) {
         out->missing += expected;
@@ -166,6 +177,24 @@ static struct stamp last_stamp(struct span text)
     return stamp;
 }
 
+/* Where text goes on behind a line like this one; NULL where it has none. Short lines tell nothing:
+ * two boots may well have the same. */
+static const char *behind_line(struct span text, struct span line)
+{
+    const char *end = text.p + text.n, *at = text.p;
+
+    if (line.n <= 20)
+        return NULL;
+    while ((at = memmem(at, (size_t)(end - at), line.p, line.n))) {
+        const char *behind = at + line.n;
+
+        if ((at == text.p || at[-1] == '\n') && (behind == end || byte_is_space(*behind)))
+            return behind;
+        at = behind;
+    }
+    return NULL;
+}
+
 /* Whether b is a later dump of a's boot. Both tell when their boot began (wall clock less time
  * stamp); archived records have lost their time, but the later dump still repeats the earlier one's
  * last line, as each holds the newest part of the log. */
@@ -180,8 +209,8 @@ static bool same_boot(const struct pstore_dump *a, const struct pstore_dump *b)
     if (a->header.reason[0] && a->header.count == b->header.count)
         return false; /* the kernel counts its dumps: equal numbers are of two boots */
     if (!x.known || !y.known)
-        return b->time - a->time <= SAME_DUMP_SECONDS;
-    if (x.line.n > 20 && text.n >= x.line.n && memmem(text.p, text.n, x.line.p, x.line.n))
+        return b->time - a->time <= NEAR_SECONDS;
+    if (behind_line(text, x.line))
         return true;
     apart = ((double)b->time - y.seconds) - ((double)a->time - x.seconds);
     return apart >= -SAME_BOOT_SECONDS && apart <= SAME_BOOT_SECONDS && y.seconds >= x.seconds;
@@ -228,13 +257,15 @@ void pstore_events_free(struct pstore_events *events)
     *events = (struct pstore_events){ 0 };
 }
 
+/* In front of those that are there: copies before the original. */
 static int add_records(struct pstore_dump *dump, const size_t *records, size_t n)
 {
     size_t *all = reallocarray(dump->records, dump->n_records + n, sizeof(*all));
 
     if (!all)
         return -ENOMEM;
-    memcpy(all + dump->n_records, records, n * sizeof(*all));
+    memmove(all + n, all, dump->n_records * sizeof(*all));
+    memcpy(all, records, n * sizeof(*all));
     dump->records = all;
     dump->n_records += n;
     return 0;
@@ -261,7 +292,7 @@ static int add_dump(struct dumps *dumps, struct part *parts, size_t n)
     struct pstore_dump dump = { 0 }, *twin;
     int r = join_parts(parts, n, &dump);
 
-    for (size_t i = 0; i < n && r == 0; i++)
+    for (size_t i = n; i-- > 0 && r == 0;)
         r = add_records(&dump, &parts[i].index, 1);
     twin = r == 0 ? find_twin(dumps, &dump) : NULL;
     if (r == 0 && !twin) {
@@ -336,21 +367,27 @@ static int add_to_events(struct pstore_events *events, struct pstore_dump *dump)
     return 0;
 }
 
-/* What is no dump belongs to the newest crash: the kernel keeps one console and one pmsg record. */
+/* What is no dump belongs to the newest crash: the kernel keeps one console and one pmsg record. Of
+ * several, as where an older one was archived, the newest counts. */
 static int add_extras(const struct pstore_records *records, struct pstore_event *event)
 {
+    time_t console = INT64_MIN, pmsg = INT64_MIN;
+
     event->extras = calloc(records->n + 1, sizeof(*event->extras));
     if (!event->extras)
         return -ENOMEM;
     for (size_t i = 0; i < records->n; i++) {
         const struct pstore_record *record = &records->items[i];
 
-        if (record->name.type == PSTORE_DMESG)
+        if (record->name.type == PSTORE_DMESG || record->name.type == PSTORE_OTHER)
             continue;
-        if (record->name.type == PSTORE_CONSOLE && !record->undecoded)
+        if (record->name.type == PSTORE_CONSOLE && record->time > console) {
             event->console = strbuf_view(&record->bytes);
-        else if (record->name.type == PSTORE_PMSG && !record->undecoded)
+            console = record->time;
+        } else if (record->name.type == PSTORE_PMSG && record->time > pmsg) {
             event->pmsg = strbuf_view(&record->bytes);
+            pmsg = record->time;
+        }
         event->extras[event->n_extras++] = i;
     }
     return 0;
@@ -397,14 +434,11 @@ bool pstore_dump_is_crash(const struct pstore_dump *dump)
 static struct span without_repetition(struct span written, struct span later)
 {
     struct stamp last = last_stamp(written);
-    const char *hit;
+    const char *behind = last.known ? behind_line(later, last.line) : NULL;
 
-    if (!last.known || last.line.n <= 20 || later.n < last.line.n)
-        return later;
-    hit = memmem(later.p, later.n, last.line.p, last.line.n);
-    if (hit)
-        (void)span_take(&later, (size_t)(hit - later.p) + last.line.n);
-    if (hit && later.n > 0 && later.p[0] == '\n')
+    if (behind)
+        (void)span_take(&later, (size_t)(behind - later.p));
+    if (behind && later.n > 0 && later.p[0] == '\n')
         (void)span_take(&later, 1);
     return later;
 }

@@ -15,7 +15,10 @@ struct pstore_dump {
     struct strbuf text;          /* owned; headers taken off, oldest line first, gaps marked */
     unsigned missing;            /* parts that should be there and are not */
     bool undecoded;              /* text is what the kernel compressed */
-    size_t *records;             /* owned; indices of the records that it was made of */
+    /* Owned; indices of the records that it was made of. Copies stand before originals and high
+     * parts before low ones, so that removed in this order, what an interruption leaves is still a
+     * dump of this time. */
+    size_t *records;
     size_t n_records;
 };
 
@@ -35,7 +38,8 @@ struct pstore_events {
 
 /* Groups records; they must outlive *out. Console, pmsg and ftrace records belong to the newest
  * event; where there is no dump at all they are no event by themselves, for they are there after
- * every clean reboot too. -ENOMEM. */
+ * every clean reboot too. Machine checks and other firmware's records belong to none: they have
+ * readers of their own. -ENOMEM. */
 int pstore_merge(const struct pstore_records *records, struct pstore_events *out) _must_check_;
 void pstore_events_free(struct pstore_events *events); /* also the cleanup function */
 /* Whether a dump tells of a crash: not where the kernel was told to dump at every shutdown. */

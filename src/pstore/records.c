@@ -41,7 +41,17 @@ static int inflate_all(struct span in, int window_bits, struct strbuf *out)
     }
     (void)inflateEnd(&z);
     /* Records are padded behind the stream, or cut inside it: what came out is what there is. */
-    return r == Z_STREAM_END || (r == Z_BUF_ERROR && out->n > 0) ? 0 : -EBADMSG;
+    return r == Z_STREAM_END || r == Z_BUF_ERROR ? 0 : -EBADMSG;
+}
+
+/* What the kernel compressed begins with its header. Without this, bytes of another compression that
+ * happen to be the beginning of a deflate stream would be lost. */
+static bool is_dump_text(const struct strbuf *text)
+{
+    struct span view = strbuf_view(text);
+    struct pstore_header header;
+
+    return pstore_header_take(&view, &header) && header.reason[0];
 }
 
 /* Deflate is what pstore compresses with: raw since 3.12's crypto deflate and in 6.6's zlib, with a
@@ -53,7 +63,8 @@ static void decode(struct pstore_record *record)
     for (size_t i = 0; i < ARRAY_SIZE(window_bits); i++) {
         _cleanup_strbuf_ struct strbuf text = { 0 };
 
-        if (inflate_all(strbuf_view(&record->bytes), window_bits[i], &text) < 0)
+        if (inflate_all(strbuf_view(&record->bytes), window_bits[i], &text) < 0 ||
+            !is_dump_text(&text))
             continue;
         strbuf_clear(&record->bytes);
         record->bytes = text;
@@ -144,18 +155,28 @@ static bool is_subdirectory(int fd, const struct dirent *entry)
     return fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int unreadable(struct pstore_records *out, int error, const char *dir, const char *name)
+{
+    if (error == -ENOMEM)
+        return error;
+    log_error_errno(error, "cannot read %s/%s; it stays where it is", dir, name);
+    out->unreadable++;
+    return 0;
+}
+
 static int read_dir(const struct root *root, const char *dir, unsigned depth,
                     struct pstore_records *out)
 {
     _cleanup_close_ int fd = root_open_dir(root, dir);
     _cleanup_(listing_free) struct listing l = { 0 };
 
-    if (fd < 0)
-        return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
-    l.n = scandirat(fd, ".", &l.entries, keep_visible, versionsort);
-    if (l.n < 0) {
+    if (fd == -ENOENT || fd == -ENOTDIR)
+        return 0;
+    if (fd >= 0)
+        l.n = scandirat(fd, ".", &l.entries, keep_visible, versionsort);
+    if (fd < 0 || l.n < 0) {
         l.n = 0;
-        return -errno;
+        return unreadable(out, fd < 0 ? fd : -errno, dir, "");
     }
     for (int i = 0; i < l.n; i++) {
         const char *name = l.entries[i]->d_name;
@@ -171,6 +192,8 @@ static int read_dir(const struct root *root, const char *dir, unsigned depth,
             r = read_dir(root, below, depth + 1, out);
         } else {
             r = read_record(fd, dir, name, out);
+            if (r < 0)
+                r = unreadable(out, r, dir, name);
         }
         if (r < 0)
             return r;
@@ -183,7 +206,7 @@ int pstore_read(const struct root *root, const char *dir, struct pstore_records 
     return read_dir(root, dir, 0, out);
 }
 
-static bool any_below(const struct root *root, const char *dir, unsigned depth)
+static bool any_below(const struct root *root, const char *dir, unsigned depth, bool dumps_only)
 {
     _cleanup_closedir_ DIR *stream = dir_stream(root_open_dir(root, dir));
     const struct dirent *entry;
@@ -194,7 +217,8 @@ static bool any_below(const struct root *root, const char *dir, unsigned depth)
 
         if (!keep_visible(entry))
             continue;
-        if (pstore_name_parse(entry->d_name, &name))
+        if (pstore_name_parse(entry->d_name, &name) &&
+            (name.type == PSTORE_DMESG || !dumps_only))
             return true;
         if (depth == MAX_DEPTH || !is_subdirectory(dirfd(stream), entry))
             continue;
@@ -202,7 +226,7 @@ static bool any_below(const struct root *root, const char *dir, unsigned depth)
             below = NULL;
             return true;
         }
-        if (any_below(root, below, depth + 1))
+        if (any_below(root, below, depth + 1, dumps_only))
             return true;
     }
     return false;
@@ -210,7 +234,12 @@ static bool any_below(const struct root *root, const char *dir, unsigned depth)
 
 bool pstore_any(const struct root *root, const char *dir)
 {
-    return any_below(root, dir, 0);
+    return any_below(root, dir, 0, false);
+}
+
+bool pstore_any_dump(const struct root *root, const char *dir)
+{
+    return any_below(root, dir, 0, true);
 }
 
 /* The archive's folder of a dump: once its records are gone, the text that repeats them goes, and
@@ -221,7 +250,7 @@ static void remove_archive_folder(const struct root *root, int fd, const char *d
     _cleanup_close_ int parent = -EBADF;
     char *slash;
 
-    if (strlen(dir) <= strlen(PSTORE_ARCHIVE) || any_below(root, dir, 0))
+    if (strlen(dir) <= strlen(PSTORE_ARCHIVE) || any_below(root, dir, 0, false))
         return;
     copy = strdup(dir);
     if (!copy)

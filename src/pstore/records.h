@@ -18,7 +18,7 @@
 enum {
     PSTORE_MAX_RECORDS = 4096,
     PSTORE_MAX_RECORD = 16 << 20, /* bytes of one record, before and after decompression */
-    PSTORE_MAX_TOTAL = 256 << 20,
+    PSTORE_MAX_TOTAL = 64 << 20,
 };
 
 struct pstore_record {
@@ -35,15 +35,19 @@ struct pstore_records {
     struct pstore_record *items;
     size_t n, size;
     size_t total;  /* bytes of all */
-    bool left_out; /* there were more than the limits allow; they stay where they are */
+    bool left_out;       /* there were more than the limits allow; they stay where they are */
+    unsigned unreadable; /* records and folders that could not be read; they stay too */
 };
 
 /* Adds all records below dir, in the order of their names; files of other names are passed over. A
- * missing directory holds none. */
+ * missing directory holds none. What cannot be read is said on the log and passed over: one bad
+ * record must not cost the others. -ENOMEM. */
 int pstore_read(const struct root *root, const char *dir, struct pstore_records *out) _must_check_;
 void pstore_records_free(struct pstore_records *records); /* also the cleanup function */
 /* Whether there is any record below dir, at the cost of listing it. */
 bool pstore_any(const struct root *root, const char *dir);
+/* Whether a crash may be among them: the console and pmsg are there after every clean reboot. */
+bool pstore_any_dump(const struct root *root, const char *dir);
 /* Removes a record where it lies: in pstore itself this erases it. In systemd-pstore's archive what
  * only repeats it goes too. */
 int pstore_remove(const struct root *root, const struct pstore_record *record) _must_check_;
