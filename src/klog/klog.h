@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pure: the text of a kernel log → what crashed. */
+/* Pure: the text of a kernel log → what crashed. doc/signature.md explains titles and signatures.
+ */
 #pragma once
 
 #include <jansson.h>

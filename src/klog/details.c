@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "klog/details.h"
+
+void klog_details_init(struct klog_details *d)
+{
+    *d = (struct klog_details){ .cpu = -1, .pid = -1, .uid = -1 };
+}
+
+void klog_details_done(struct klog_details *d)
+{
+    free(d->registers);
+    free(d->modules);
+    free(d->unloaded);
+    free(d->frames);
+    free(d->traces);
+    klog_details_init(d);
+}
+
+/* Room for one more item of an array that grows in powers of two. */
+static int grow(void *array, size_t n, size_t item)
+{
+    void *old, *items;
+
+    if ((n & (n - 1)) != 0)
+        return 0;
+    (void)memcpy(&old, array, sizeof(old));
+    items = reallocarray(old, n ? n * 2 : 1, item);
+    if (!items)
+        return -ENOMEM;
+    (void)memcpy(array, &items, sizeof(items));
+    return 0;
+}
+
+static size_t find_last(struct span s, const char *word)
+{
+    size_t at = SIZE_MAX, base = 0, hit;
+
+    while ((hit = span_find(s, word)) != SIZE_MAX) {
+        at = base + hit;
+        (void)span_take(&s, hit + 1);
+        base = at + 1;
+    }
+    return at;
+}
+
+/* What follows the name: "Not tainted 6.1.52 #36" or "Tainted: G        W  O  6.1.52 #36 Debian".
+ * The release is the word before " #". */
+static void take_taint(struct klog_details *d, struct span s)
+{
+    struct span letters = { s.p, 0 }, release;
+    size_t hash, start;
+    bool tainted;
+
+    if (d->taint_known)
+        return;
+    tainted = span_skip(&s, "Tainted: ");
+    if (!tainted && !span_skip(&s, "Not tainted"))
+        return;
+    hash = span_find(s, " #");
+    release = (struct span){ s.p, hash == SIZE_MAX ? s.n : hash };
+    release = span_trim(release);
+    for (start = release.n; start > 0 && release.p[start - 1] != ' '; start--)
+        ;
+    if (tainted)
+        letters = (struct span){ s.p, (size_t)(release.p + start - s.p) };
+    (void)span_take(&release, start);
+    /* Letters only: the release is missing. */
+    if (hash != SIZE_MAX && release.n > 0 && byte_is_digit(release.p[0]))
+        d->release = release;
+    else if (tainted)
+        letters = s;
+    d->taints = letters;
+    d->taint_known = true;
+}
+
+/* The last of " Not tainted" and " Tainted: ", since a task may be named like that. */
+static size_t find_taint(struct span s)
+{
+    size_t clean = find_last(s, " Not tainted"), tainted = find_last(s, " Tainted: ");
+
+    if (clean == SIZE_MAX)
+        return tainted;
+    return tainted == SIZE_MAX || clean > tainted ? clean : tainted;
+}
+
+static bool number_behind(struct span s, const char *word, int64_t *out)
+{
+    size_t at = span_find(s, word);
+    uint64_t value;
+
+    if (at == SIZE_MAX)
+        return false;
+    (void)span_take(&s, at + strlen(word));
+    while (s.n > 0 && s.p[0] == ' ')
+        (void)span_take(&s, 1);
+    if (!span_take_dec(&s, &value) || value > INT64_MAX)
+        return false;
+    if (*out < 0)
+        *out = (int64_t)value;
+    return true;
+}
+
+/* "CPU: 3 UID: 0 PID: 2561 Comm: name Not tainted 6.1.52 #36", and before 3.11 "Pid: 2663, comm:
+ * name Tainted: G        WC 3.8.11 #1" (kernel/printk: dump_stack_print_info). */
+static void take_cpu_line(struct klog_details *d, struct span line)
+{
+    size_t comm = span_find(line, "Comm: "), word = strlen("Comm: "), taint;
+    struct span head;
+
+    if (comm == SIZE_MAX) {
+        comm = span_find(line, "comm: ");
+        if (comm == SIZE_MAX || !span_contains(line, "id: "))
+            return;
+    }
+    head = (struct span){ line.p, comm };
+    if (!span_contains(head, "PID: ") && !span_contains(head, "id: "))
+        return;
+    (void)span_take(&line, comm + word);
+    taint = find_taint(line);
+    if (d->comm.n == 0) {
+        (void)number_behind(head, "CPU:", &d->cpu);
+        (void)number_behind(head, "UID:", &d->uid);
+        if (!number_behind(head, "PID:", &d->pid))
+            (void)number_behind(head, "id:", &d->pid);
+        d->comm = (struct span){ line.p, taint == SIZE_MAX ? line.n : taint };
+    }
+    if (taint != SIZE_MAX)
+        take_taint(d, (struct span){ line.p + taint + 1, line.n - taint - 1 });
+}
+
+/* ---- registers ---- */
+
+static bool is_register_line(struct span s)
+{
+    static const char *const starts[] = {
+        "RAX:", "RDX:", "RBP:", "R10:", "R13:",    "RSP:",  "EAX:", "ESI:",
+        "EDX:", "EBP:", "DS:",  "FS:",  "CS:",     "CR0:",  "CR2:", "DR0:",
+        "DR3:", "ESP:", "sp :", "lr :", "pstate:", "PKRU:", "RIP:", "EIP:",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
+        if (span_starts(s, starts[i]))
+            return true;
+    return s.n > 3 && s.p[0] == 'x' && byte_is_digit(s.p[1]) &&
+           (s.p[2] == ':' || s.p[2] == ' ' || (byte_is_digit(s.p[2]) && s.p[3] == ':'));
+}
+
+static int add_register(struct klog_details *d, struct span name, uint64_t value, unsigned digits)
+{
+    struct klog_register r = { .value = value, .digits = digits };
+    int ret;
+
+    (void)span_copy(name, r.name, sizeof(r.name));
+    for (char *c = r.name; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c + ('a' - 'A'));
+    for (size_t i = 0; i < d->n_registers; i++)
+        if (strcmp(d->registers[i].name, r.name) == 0)
+            return 0;
+    if (d->n_registers == DETAILS_MAX_REGISTERS)
+        return 0;
+    ret = grow(&d->registers, d->n_registers, sizeof(r));
+    if (ret == 0)
+        d->registers[d->n_registers++] = r;
+    return ret;
+}
+
+/* "RSP: 0018:ffffb EFLAGS: 00010206", "x29: ffff x28: 0", "FS:  00(0063) GS:ffff(0000)" */
+static int take_registers(struct klog_details *d, struct span s)
+{
+    while (s.n > 0) {
+        struct span name, digits;
+        uint64_t value;
+        size_t n = 0;
+        int r;
+
+        while (s.n > 0 && !byte_is_alpha(s.p[0]))
+            (void)span_take(&s, 1);
+        while (n < s.n && (byte_is_alnum(s.p[n]) || s.p[n] == '_'))
+            n++;
+        if (n == 0)
+            return 0;
+        name = span_take(&s, n);
+        while (s.n > 0 && s.p[0] == ' ')
+            (void)span_take(&s, 1);
+        if (!span_skip(&s, ":"))
+            continue;
+        while (s.n > 0 && s.p[0] == ' ')
+            (void)span_take(&s, 1);
+        digits = s;
+        if (!span_take_hex(&s, &value))
+            continue;
+        /* A segment stands before the pointer. */
+        if (digits.n - s.n == 4 && s.n > 1 && s.p[0] == ':' && byte_hex_value(s.p[1]) >= 0) {
+            (void)span_take(&s, 1);
+            digits = s;
+            if (!span_take_hex(&s, &value))
+                continue;
+        }
+        if (n >= sizeof(((struct klog_register *)0)->name) || span_eq(name, "RIP") ||
+            span_eq(name, "EIP"))
+            continue;
+        r = add_register(d, name, value, (unsigned)(digits.n - s.n));
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---- modules ---- */
+
+static int add_module(struct klog_module **list, size_t *n, struct span word)
+{
+    struct klog_module m = { word, { NULL, 0 } };
+    size_t open = span_find_byte(word, '(');
+    int r;
+
+    if (*n == DETAILS_MAX_MODULES)
+        return 0;
+    if (open != SIZE_MAX) {
+        m.name.n = open;
+        m.flags = (struct span){ word.p + open + 1, word.n - open - 1 };
+        if (m.flags.n > 0 && m.flags.p[m.flags.n - 1] == ')')
+            m.flags.n--;
+    }
+    if (m.name.n == 0)
+        return 0;
+    r = grow(list, *n, sizeof(m));
+    if (r == 0)
+        (*list)[(*n)++] = m;
+    return r;
+}
+
+static bool is_module_word(struct span word)
+{
+    for (size_t i = 0; i < word.n; i++)
+        if (!byte_is_alnum(word.p[i]) && (word.p[i] == '\0' || !strchr("_-()+", word.p[i])))
+            return false;
+    return word.n > 0;
+}
+
+/* The list may go on over several lines, and ends with what was unloaded last. */
+static int take_modules(struct klog_details *d, struct span s)
+{
+    size_t bracket = span_find(s, "[last unloaded:");
+    struct span list = { s.p, bracket == SIZE_MAX ? s.n : bracket }, word;
+    int r = 0;
+
+    while (r == 0 && span_next_word(&list, &word)) {
+        if (!is_module_word(word))
+            break;
+        r = add_module(&d->modules, &d->n_modules, word);
+    }
+    if (bracket == SIZE_MAX || r < 0)
+        return r;
+    d->in_modules = false;
+    (void)span_take(&s, bracket + strlen("[last unloaded:"));
+    while (r == 0 && span_next_word(&s, &word)) {
+        bool last = word.p[word.n - 1] == ']';
+
+        if (last)
+            word.n--;
+        if (word.n > 0)
+            r = add_module(&d->unloaded, &d->n_unloaded, word);
+        if (last)
+            break;
+    }
+    return r;
+}
+
+static bool goes_on_with_modules(struct span line)
+{
+    struct span rest = line, word;
+
+    if (line.n == 0 || line.p[0] != ' ')
+        return false;
+    if (span_contains(line, "[last unloaded:"))
+        return true;
+    while (span_next_word(&rest, &word))
+        if (!is_module_word(word))
+            return false;
+    return true;
+}
+
+/* ---- stacks ---- */
+
+static int begin_trace(struct klog_details *d, struct span label, bool call_trace)
+{
+    int r;
+
+    if (d->n_traces == DETAILS_MAX_TRACES)
+        return 0;
+    r = grow(&d->traces, d->n_traces, sizeof(*d->traces));
+    if (r < 0)
+        return r;
+    d->traces[d->n_traces++] = (struct klog_trace){
+        .label = label, .cpu = -1, .first = d->n_frames, .call_trace = call_trace
+    };
+    d->in_trace = true;
+    return 0;
+}
+
+/* "<TASK>": names the stack, where nothing else has. */
+static bool take_stack_name(struct klog_details *d, struct span line)
+{
+    line = span_trim(line);
+    if (line.n < 3 || line.p[0] != '<' || line.p[line.n - 1] != '>')
+        return false;
+    if (d->in_trace && d->n_traces > 0 && line.p[1] != '/' &&
+        d->traces[d->n_traces - 1].label.n == 0)
+        d->traces[d->n_traces - 1].label = (struct span){ line.p + 1, line.n - 2 };
+    return true;
+}
+
+static int take_frame(struct klog_details *d, const struct klog_frame *frame)
+{
+    int r;
+
+    if (d->n_frames == DETAILS_MAX_FRAMES)
+        return 0;
+    if (!d->in_trace || d->n_traces == 0) {
+        r = begin_trace(d, (struct span){ NULL, 0 }, false);
+        if (r < 0)
+            return r;
+    }
+    r = grow(&d->frames, d->n_frames, sizeof(*frame));
+    if (r < 0)
+        return r;
+    d->frames[d->n_frames++] = *frame;
+    d->traces[d->n_traces - 1].n++;
+    return 0;
+}
+
+static int take_trace_start(struct klog_details *d, struct span line)
+{
+    struct span label = span_trim(line);
+    bool call = span_starts(label, "Call ") || span_starts(label, "Backtrace:");
+    size_t colon = span_find_byte(label, ':');
+
+    if (colon != SIZE_MAX)
+        label.n = colon;
+    return begin_trace(d, call ? (struct span){ NULL, 0 } : label, call);
+}
+
+int klog_details_line(struct klog_details *d, struct span line)
+{
+    struct span text = span_trim(line);
+    struct klog_frame frame;
+    enum klog_ip ip;
+
+    if (span_skip(&text, "Modules linked in:")) {
+        bool first = !d->modules_done;
+
+        d->in_modules = first;
+        d->modules_done = true;
+        d->in_trace = false;
+        return first ? take_modules(d, text) : 0;
+    }
+    if (d->in_modules && goes_on_with_modules(line))
+        return take_modules(d, line);
+    d->in_modules = false;
+    if (klog_starts_trace(text))
+        return take_trace_start(d, text);
+    if (take_stack_name(d, text))
+        return 0;
+    ip = klog_ip_parse(text, &frame);
+    if (ip == KLOG_IP_BARE)
+        d->user_registers = true;
+    if (ip == KLOG_IP_FRAME) {
+        d->user_registers = false;
+        if (!d->has_rip)
+            d->rip = frame;
+        d->has_rip = true;
+    }
+    if (is_register_line(text))
+        return d->user_registers ? 0 : take_registers(d, text);
+    if (klog_frame_parse(text, &frame))
+        return take_frame(d, &frame);
+    if (span_contains(text, "omm: "))
+        take_cpu_line(d, text);
+    else if (span_starts(text, "Not tainted") || span_starts(text, "Tainted: "))
+        take_taint(d, text);
+    else if (span_starts(text, "Hardware name: ") && d->hardware.n == 0)
+        d->hardware = span_trim((struct span){ text.p + 15, text.n - 15 });
+    return 0;
+}
+
+const struct klog_trace *klog_details_stack(const struct klog_details *d)
+{
+    for (size_t i = 0; i < d->n_traces; i++)
+        if (d->traces[i].call_trace && d->traces[i].n > 0)
+            return &d->traces[i];
+    for (size_t i = 0; i < d->n_traces; i++)
+        if (d->traces[i].n > 0)
+            return &d->traces[i];
+    return NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A parsed log, as the room's own files see it. */
+#pragma once
+
+#include "klog/details.h"
+#include "klog/headers.h"
+#include "klog/klog.h"
+#include "klog/title.h"
+
+enum {
+    KLOG_MAX_REPORTS = 1024,
+    KLOG_MAX_SCAN = 20000,     /* lines looked at for one report */
+    KLOG_MAX_NOTE = 256 << 10, /* bytes */
+    KLOG_MAX_STACK = 64 << 10,
+    KLOG_SUMMARY_LINES = 50,
+};
+
+struct parsed_report {
+    struct klog_report report;
+    size_t line;  /* of the header, in the input */
+    size_t last;  /* the last line that is of it */
+    size_t limit; /* no line from here on can be */
+    uint32_t context;
+    unsigned flags;   /* enum of headers.h; 0 where the header has no row */
+    const char *kind; /* coarse */
+    const char *type;
+    bool corrupted;
+    const char *why;
+    struct klog_details details;
+};
+
+struct klog {
+    struct klog_input input;
+    struct parsed_report *reports; /* owned */
+    size_t n;
+    bool panicked;
+};
+
+/* The index of klog_primary()'s report; n > 0. */
+size_t klog_primary_index(const struct klog *klog);
+/* Whether a report has this line's context; nmi: other CPUs' traces are part of it, too. */
+bool klog_same_context(uint32_t report, uint32_t line, bool nmi);

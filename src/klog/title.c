@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "klog/title.h"
+#include "klog/frame.h"
+#include "klog/names.h"
+
+enum { MAX_TITLE = 120, FRAMES_NEAR_START = 15 };
+
+static struct span line_at(const struct title_text *text, size_t i)
+{
+    return klog_input_text(text->input, text->lines[i]);
+}
+
+/* A frame with '?' is a value that lies on the stack, not a call. '?' behind <EOI> marks none. */
+static bool reliable_frame(struct span line, struct klog_frame *out)
+{
+    return klog_frame_parse(line, out) && (out->reliable || span_contains(line, "<EOI>"));
+}
+
+/* Where the search stands, and what it has found. */
+struct search {
+    const struct title_text *text;
+    size_t at; /* the next line to look at */
+    struct span names[TITLE_MAX_CANDIDATES];
+    size_t n;
+    bool fault_injected;
+};
+
+static void add_name(struct search *s, struct span function)
+{
+    function = klog_function_base(function);
+    if (span_starts(function, "should_fail"))
+        s->fault_injected = true;
+    if (s->n < TITLE_MAX_CANDIDATES && function.n > 0)
+        s->names[s->n++] = function;
+}
+
+/* R */
+static bool find_ip(struct search *s)
+{
+    for (; s->at < s->text->n; s->at++) {
+        struct klog_frame frame;
+        enum klog_ip ip = klog_ip_parse(line_at(s->text, s->at), &frame);
+
+        if (ip == KLOG_IP_NONE)
+            continue;
+        if (ip == KLOG_IP_FRAME)
+            add_name(s, frame.function);
+        s->at++;
+        return true;
+    }
+    return false;
+}
+
+static bool ends_kmsan_trace(struct span line)
+{
+    return span_starts(line, "Local variable") || span_starts(line, "Uninit was created at") ||
+           span_contains(line, "created at:");
+}
+
+/* F: the frames from here to the next start of a trace. */
+static void take_frames(struct search *s, bool kmsan)
+{
+    for (; s->at < s->text->n; s->at++) {
+        struct span line = line_at(s->text, s->at), callee;
+        struct klog_frame frame;
+
+        if (klog_starts_trace(line) || (kmsan && ends_kmsan_trace(line)))
+            return;
+        callee = klog_frame_callee(line);
+        if (callee.n > 0)
+            add_name(s, callee);
+        if (reliable_frame(line, &frame))
+            add_name(s, frame.function);
+    }
+}
+
+static bool is_call_trace(struct span line)
+{
+    line = span_trim(line);
+    return span_starts(line, "Call Trace:") || span_starts(line, "Call trace:") ||
+           span_starts(line, "Backtrace:");
+}
+
+/* T */
+static bool take_trace(struct search *s)
+{
+    for (; s->at < s->text->n; s->at++)
+        if (is_call_trace(line_at(s->text, s->at))) {
+            s->at++;
+            take_frames(s, false);
+            return true;
+        }
+    return false;
+}
+
+/* The function behind word on the next line that has it so. */
+static bool find_behind(struct search *s, const char *word)
+{
+    for (; s->at < s->text->n; s->at++) {
+        struct span line = line_at(s->text, s->at);
+        size_t at = span_find(line, word);
+        struct klog_frame frame;
+
+        if (at == SIZE_MAX)
+            continue;
+        (void)span_take(&line, at + strlen(word));
+        if (!klog_frame_parse(line, &frame))
+            continue;
+        add_name(s, frame.function);
+        s->at++;
+        return true;
+    }
+    return false;
+}
+
+/* b: "[<ffffffff81234567>] f+0x1/0x2" */
+static bool find_bracketed(struct search *s)
+{
+    for (; s->at < s->text->n; s->at++) {
+        struct span line = span_trim(line_at(s->text, s->at));
+        struct klog_frame frame;
+
+        if (!span_starts(line, "[<") || !klog_frame_parse(line, &frame))
+            continue;
+        add_name(s, frame.function);
+        s->at++;
+        return true;
+    }
+    return false;
+}
+
+static bool go_behind(struct search *s, const char *const *words, size_t n)
+{
+    for (size_t i = s->at; i < s->text->n; i++)
+        for (size_t w = 0; w < n; w++)
+            if (span_contains(line_at(s->text, i), words[w])) {
+                s->at = i + 1;
+                return true;
+            }
+    return false;
+}
+
+/* I: a stall's own trace is that of the interrupt which saw it; what it interrupted comes below. */
+static void take_stall(struct search *s)
+{
+    static const char *const timer[] = { "apic_timer_interrupt" };
+    static const char *const others[] = { "apic_timer_interrupt", "Exception stack",
+                                          "el1h_64_irq" };
+    size_t start = s->at;
+
+    if (go_behind(s, timer, ARRAY_SIZE(timer)) && find_ip(s)) {
+        take_frames(s, false);
+        if (s->n > 0)
+            return;
+    }
+    s->at = start;
+    s->n = 0;
+    if (go_behind(s, others, ARRAY_SIZE(others)))
+        take_frames(s, false);
+}
+
+/* W */
+static bool any_useful(const struct search *s, const char *skip)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (!klog_is_helper(s->names[i], skip))
+            return true;
+    return false;
+}
+
+static void take_warning(struct search *s, const char *skip)
+{
+    size_t start = s->at;
+
+    if (find_ip(s))
+        take_frames(s, false);
+    if (any_useful(s, skip))
+        return;
+    s->at = start;
+    (void)take_trace(s);
+}
+
+static void gather(struct search *s, const struct klog_header *header,
+                   const struct klog_capture *capture)
+{
+    static const char *const page[] = { "page last allocated" };
+    static const char *const unsafe[] = { "which became HARDIRQ-irq-unsafe at",
+                                          "which became SOFTIRQ-irq-unsafe at",
+                                          "irq-unsafe at:", "-irq-safe at:" };
+    bool kmsan = strcmp(header->kind, "kmsan") == 0;
+
+    for (const char *source = header->sources; *source; source++) {
+        switch (*source) {
+        case 'H':
+            add_name(s, capture->h);
+            if (capture->h.n == 0 && capture->k.n > 0)
+                break;
+            break;
+        case 'R':
+            if (!find_ip(s))
+                return; /* no candidate at all, not even from the trace */
+            break;
+        case 'T':
+            (void)take_trace(s);
+            break;
+        case 'F':
+            take_frames(s, kmsan);
+            break;
+        case 'a':
+            (void)find_behind(s, "at: ");
+            break;
+        case 't':
+            (void)go_behind(s, (const char *const[]){ "takes" }, 1);
+            (void)find_behind(s, "at: ");
+            break;
+        case 'b':
+            (void)find_bracketed(s);
+            break;
+        case 'A':
+            if (go_behind(s, page, ARRAY_SIZE(page)))
+                take_frames(s, false);
+            break;
+        case 'u':
+            if (go_behind(s, unsafe, ARRAY_SIZE(unsafe)))
+                take_frames(s, false);
+            break;
+        case 'l':
+            (void)find_behind(s, "last function: ");
+            break;
+        case 'I':
+            take_stall(s);
+            break;
+        case 'W':
+            take_warning(s, header->skip);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static struct span choose_by_anchor(const struct search *s, const char *skip)
+{
+    struct span before = { NULL, 0 };
+
+    for (size_t i = 0; i < s->n; i++) {
+        struct span name = s->names[i], bare;
+
+        if (klog_is_helper(name, skip))
+            continue;
+        bare = klog_strip_syscall(name);
+        if (span_contains(name, "smp_call_function"))
+            return SPAN("smp_call_function");
+        if (klog_is_anchor(bare) || klog_is_anchor(name))
+            return before.n > 0 ? before : name;
+        before = name;
+    }
+    return (struct span){ NULL, 0 };
+}
+
+static struct span choose_waiter(const struct search *s)
+{
+    static const char *const rcu[] = { "synchronize_rcu", "synchronize_srcu", "synchronize_net",
+                                       "synchronize_sched" };
+
+    for (size_t i = 0; i < s->n; i++) {
+        if (span_contains(s->names[i], "rtnl_lock"))
+            return s->names[i];
+        for (size_t k = 0; k < ARRAY_SIZE(rcu); k++)
+            if (span_contains(s->names[i], rcu[k]))
+                return SPAN("synchronize_rcu");
+    }
+    for (size_t i = 0; i < s->n; i++)
+        if (!klog_is_waiting(s->names[i]))
+            return s->names[i];
+    return (struct span){ NULL, 0 };
+}
+
+static struct span choose(const struct search *s, const struct klog_header *header)
+{
+    if (header->flags & HEADER_ANCHOR)
+        return klog_strip_syscall(choose_by_anchor(s, header->skip));
+    if (header->flags & HEADER_HUNG)
+        return klog_strip_syscall(choose_waiter(s));
+    for (size_t i = 0; i < s->n; i++)
+        if ((header->flags & HEADER_NO_HELPERS) || !klog_is_helper(s->names[i], header->skip))
+            return klog_strip_syscall(s->names[i]);
+    return (struct span){ NULL, 0 };
+}
+
+/* ---- cleaning ---- */
+
+static bool is_word(char c)
+{
+    return byte_is_alnum(c) || c == '_';
+}
+
+static size_t run_of(struct span s, bool (*is)(char))
+{
+    size_t n = 0;
+
+    while (n < s.n && is(s.p[n]))
+        n++;
+    return n;
+}
+
+static bool is_hex(char c)
+{
+    return byte_hex_value(c) >= 0;
+}
+
+/* "10.0.2.15" */
+static size_t ipv4_length(struct span s)
+{
+    size_t start = s.n;
+
+    for (int part = 0; part < 4; part++) {
+        size_t n = run_of(s, byte_is_digit);
+
+        if (n == 0 || n > 3 || (part > 0 && false))
+            return 0;
+        (void)span_take(&s, n);
+        if (part < 3 && !span_skip(&s, "."))
+            return 0;
+    }
+    return start - s.n;
+}
+
+/* One run-dependent thing at the front of s (before: the byte in front of it): what replaces it,
+ * and its length; 0: none. */
+static size_t run_dependent(struct span s, char before, const char **replacement)
+{
+    struct span rest = s;
+    size_t n;
+    uint64_t value;
+
+    if (!is_word(before) && span_skip(&rest, "CPU#")) {
+        n = run_of(rest, byte_is_digit);
+        if (n > 0) {
+            *replacement = "CPU";
+            return 4 + n;
+        }
+    }
+    rest = s;
+    if (!byte_is_alnum(before)) {
+        bool prefixed = span_skip(&rest, "0x");
+
+        n = run_of(rest, is_hex);
+        if (n >= 6 && (n == rest.n || !byte_is_alnum(rest.p[n]))) {
+            *replacement = "ADDR";
+            return n + (prefixed ? 2 : 0);
+        }
+        if (prefixed && n > 0 && (n == rest.n || !is_word(rest.p[n]))) {
+            *replacement = "NUM";
+            return n + 2;
+        }
+        n = ipv4_length(s);
+        if (n > 0 && (n == s.n || !is_word(s.p[n]))) {
+            *replacement = "IP";
+            return n;
+        }
+    }
+    /* file.c:123 */
+    if (byte_is_alpha(before) && s.n > 1 && s.p[0] == ':') {
+        rest = s;
+        (void)span_take(&rest, 1);
+        n = run_of(rest, byte_is_digit);
+        if (n > 0 && (n == rest.n || !is_word(rest.p[n]))) {
+            *replacement = ":LINE";
+            return n + 1;
+        }
+    }
+    /* f+0x1a/0x40 */
+    if (is_word(before)) {
+        rest = s;
+        if (span_skip(&rest, "+0x") && span_take_hex(&rest, &value)) {
+            if (span_skip(&rest, "/0x"))
+                (void)span_take_hex(&rest, &value);
+            *replacement = "";
+            return s.n - rest.n;
+        }
+    }
+    n = run_of(s, byte_is_digit);
+    if (n > 0 && ((!is_word(before) && (n == s.n || !is_word(s.p[n]))) || n >= 7)) {
+        *replacement = "NUM";
+        return n;
+    }
+    return 0;
+}
+
+int title_clean(struct span text, struct strbuf *out)
+{
+    struct strbuf b = { .max = 4096 };
+    char before = ' ';
+    bool blank = false;
+    size_t start = out->n;
+
+    if (text.n > 2048)
+        text.n = 2048;
+    while (text.n > 0) {
+        const char *replacement;
+        size_t n = run_dependent(text, before, &replacement);
+
+        if (n > 0) {
+            before = text.p[n - 1];
+            (void)strbuf_str(&b, replacement);
+            (void)span_take(&text, n);
+            continue;
+        }
+        before = text.p[0];
+        (void)strbuf_char(&b, before);
+        (void)span_take(&text, 1);
+    }
+    for (size_t i = 0; i < b.n && i < MAX_TITLE; i++) {
+        char c = b.p[i] == '\t' ? ' ' : b.p[i];
+
+        if (c < ' ' || c > '~' || (c == ' ' && blank))
+            continue;
+        blank = c == ' ';
+        (void)strbuf_char(out, c);
+    }
+    while (out->n > start && out->p[out->n - 1] == ' ')
+        out->p[--out->n] = '\0';
+    strbuf_clear(&b);
+    return out->failed;
+}
+
+/* ---- the title ---- */
+
+static bool has_later(void *ctx, const char *alternatives)
+{
+    const struct title_text *text = ctx;
+
+    for (size_t i = 1; i < text->n; i++) {
+        struct span rest = span_str(alternatives), part, line = line_at(text, i);
+        char word[64];
+
+        while (span_next_field(&rest, '|', &part))
+            if (span_copy(part, word, sizeof(word)) && span_contains(line, word))
+                return true;
+    }
+    return false;
+}
+
+static bool has_stack(const struct title_text *text)
+{
+    for (size_t i = 0; i < text->n; i++)
+        if (klog_starts_trace(line_at(text, i)))
+            return true;
+    return false;
+}
+
+/* Whether a start of a trace has none behind it: the text was cut, or others wrote into it. */
+static bool has_empty_trace(const struct title_text *text)
+{
+    for (size_t i = 0; i < text->n; i++) {
+        bool found = false;
+
+        if (!klog_starts_trace(line_at(text, i)))
+            continue;
+        if (text->n - i - 1 < 3)
+            return true;
+        for (size_t k = i + 1; k < text->n && k <= i + FRAMES_NEAR_START && !found; k++) {
+            struct span line = line_at(text, k);
+            struct klog_frame frame;
+
+            if (klog_starts_trace(line))
+                break;
+            found = span_contains(line, "(stack is not available)") ||
+                    klog_frame_parse(line, &frame) || klog_frame_callee(line).n > 0;
+        }
+        if (!found)
+            return true;
+    }
+    return false;
+}
+
+static bool has_stamp(struct span title)
+{
+    size_t at;
+
+    while ((at = span_find_byte(title, '[')) != SIZE_MAX) {
+        uint64_t ignored;
+
+        (void)span_take(&title, at + 1);
+        while (title.n > 0 && title.p[0] == ' ')
+            (void)span_take(&title, 1);
+        if (span_take_dec(&title, &ignored) && span_skip(&title, ".") &&
+            span_take_dec(&title, &ignored) && span_skip(&title, "]"))
+            return true;
+    }
+    return false;
+}
+
+static int expand(const struct klog_header *header, const struct klog_capture *capture,
+                  struct span function, struct strbuf *out)
+{
+    const char *p = header->title;
+
+    while (*p) {
+        if (strncmp(p, "{f}", 3) == 0) {
+            (void)strbuf_span(out, function);
+            p += 3;
+        } else if (strncmp(p, "{k}", 3) == 0) {
+            (void)((header->flags & HEADER_CLEAN) ? title_clean(capture->k, out)
+                                                  : strbuf_span(out, capture->k));
+            p += 3;
+        } else {
+            (void)strbuf_char(out, *p++);
+        }
+    }
+    return out->failed;
+}
+
+/* A header whose further lines are missing: its own words. */
+static int own_words(struct span line, struct title_result *out)
+{
+    static const char *const words[] = { "BUG:", "WARNING:", "INFO:", "UBSAN:" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        size_t at = span_find(line, words[i]);
+
+        if (at == SIZE_MAX)
+            continue;
+        (void)span_take(&line, at);
+        out->corrupted = true;
+        out->why = "the lines that its title needs are missing";
+        if (span_trim(line).n == strlen(words[i]))
+            return strbuf_printf(&out->title, "%s corrupted", words[i]);
+        return title_clean(line, &out->title);
+    }
+    return -ENODATA;
+}
+
+static bool known_words(struct span line)
+{
+    static const char *const words[] = { "BUG: KASAN",
+                                         "possible circular locking",
+                                         "possible irq lock inversion",
+                                         "possible recursive locking",
+                                         "BUG: KMSAN",
+                                         "INFO: inconsistent lock state" };
+    struct span trimmed = span_trim(line);
+
+    if (span_eq(trimmed, "BUG:") || span_eq(trimmed, "WARNING:") || span_eq(trimmed, "INFO:"))
+        return true;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (span_contains(line, words[i]))
+            return true;
+    return false;
+}
+
+static void judge(const struct title_text *text, const struct search *s, struct title_result *out)
+{
+    bool wants_function = strstr(out->header->title, "{f}") != NULL;
+
+    if (out->header->flags & HEADER_CORRUPTED)
+        out->why = "the real header is lost";
+    else if (wants_function && out->function.n == 0)
+        out->why = "no function was found for the title";
+    else if (!(out->header->flags & HEADER_NO_STACK) && !has_stack(text))
+        out->why = "there is no stack";
+    else if (has_empty_trace(text))
+        out->why = "a stack trace has no frames";
+    else if (has_stamp(strbuf_view(&out->title)))
+        out->why = "a time stamp stands inside the title";
+    else if (s->fault_injected)
+        out->why = "the fault was injected";
+    else
+        return;
+    out->corrupted = true;
+}
+
+int title_make(const struct title_text *text, struct title_result *out)
+{
+    struct search s = { .text = text };
+    struct klog_capture capture;
+    struct span line = line_at(text, 0), shown;
+    void *ctx;
+    int r;
+
+    (void)memcpy(&ctx, &text, sizeof(ctx));
+    *out = (struct title_result){ 0 };
+    out->header = klog_header_match(line, has_later, ctx, &capture);
+    if (!out->header) {
+        r = known_words(line) ? own_words(line, out) : -ENODATA;
+        return r;
+    }
+    gather(&s, out->header, &capture);
+    out->function = choose(&s, out->header);
+    if (strcmp(out->header->sources, "") == 0 || strstr(out->header->title, "{f}") == NULL) {
+        struct search trace = { .text = text };
+
+        if (out->function.n == 0) {
+            static const struct klog_header any = { .sources = "T", .kind = "" };
+
+            (void)take_trace(&trace);
+            out->function = choose(&trace, &any);
+        }
+    }
+    shown = out->function.n > 0 ? out->function : SPAN("corrupted");
+    r = expand(out->header, &capture, shown, &out->title);
+    if (r < 0) {
+        strbuf_clear(&out->title);
+        return r;
+    }
+    judge(text, &s, out);
+    return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From the lines of a report to its title and the function that is to blame. */
+#pragma once
+
+#include "base/strbuf.h"
+#include "klog/headers.h"
+#include "klog/input.h"
+
+enum { TITLE_MAX_LINES = 1500, TITLE_MAX_CANDIDATES = 96 };
+
+/* The lines that a title may use: those of the header's context, the header first. */
+struct title_text {
+    const struct klog_input *input;
+    size_t *lines; /* owned; indices into the input */
+    size_t n;
+};
+
+struct title_result {
+    const struct klog_header *header;
+    struct strbuf title;  /* owned */
+    struct span function; /* to blame; empty: none was found */
+    bool corrupted;
+    const char *why; /* it is corrupted; a constant text */
+};
+
+/* -ENODATA: these lines are no report after all. -ENOMEM. */
+int title_make(const struct title_text *text, struct title_result *out) _must_check_;
+/* Takes out what differs from run to run, and what is no printable ASCII; 120 bytes at most. */
+int title_clean(struct span text, struct strbuf *out);
