@@ -163,9 +163,6 @@ enum klog_ip klog_ip_parse(struct span text, struct klog_frame *out)
 bool klog_starts_trace(struct span text)
 {
     static const char *const starts[] = {
-        "Call Trace:",
-        "Call trace:",
-        "Backtrace:",
         "Allocated by task",
         "Freed by task",
         "Allocated:",
@@ -176,6 +173,12 @@ bool klog_starts_trace(struct span text)
         "Freed by ",
     };
 
+    if (text.n > 512)
+        text.n = 512;
+    /* Behind what another CPU wrote on the same line, too. */
+    if (span_contains(text, "Call Trace:") || span_contains(text, "Call trace:") ||
+        span_contains(text, "Backtrace:"))
+        return true;
     text = skip_blanks(text);
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
         if (span_starts(text, starts[i]))

@@ -158,9 +158,21 @@ static const struct klog_header headers[] = {
       NULL, 0, "lockdep" },
     { "WARNING: *mm/vmalloc.c*__vmalloc_node", NULL, "WARNING: zero-size vmalloc in {f}", "W", NULL,
       0, "warning" },
-    { "WARNING: * at mm/*alloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+    { "WARNING: * at mm/*kmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
       "kmalloc krealloc slab kmem", 0, "warning" },
-    { "WARNING: mm/* at *alloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+    { "WARNING: mm/* at *kmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+      "kmalloc krealloc slab kmem", 0, "warning" },
+    { "WARNING: * at mm/*kvmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+      "kmalloc krealloc slab kmem", 0, "warning" },
+    { "WARNING: mm/* at *kvmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+      "kmalloc krealloc slab kmem", 0, "warning" },
+    { "WARNING: * at mm/*krealloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+      "kmalloc krealloc slab kmem", 0, "warning" },
+    { "WARNING: mm/* at *krealloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+      "kmalloc krealloc slab kmem", 0, "warning" },
+    { "WARNING: * at mm/*kcalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+      "kmalloc krealloc slab kmem", 0, "warning" },
+    { "WARNING: mm/* at *kcalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
       "kmalloc krealloc slab kmem", 0, "warning" },
     { "WARNING: *usb_submit_urb", NULL, "WARNING in {f}/usb_submit_urb", "W",
       "usb_submit_urb usb_start_wait_urb usb_bulk_msg usb_interrupt_msg usb_control_msg", 0,
@@ -236,6 +248,14 @@ static bool is_name_byte(char c)
     return byte_is_alnum(c) || c == '_' || c == '.' || c == '$';
 }
 
+static bool is_address(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (byte_hex_value(s.p[i]) < 0)
+            return false;
+    return s.n >= 8;
+}
+
 /* A function's name up to '+': "func.isra.0+0x1/0x2" gives the whole name. */
 static bool take_name(struct span *s, struct span *out)
 {
@@ -243,7 +263,7 @@ static bool take_name(struct span *s, struct span *out)
 
     while (n < s->n && is_name_byte(s->p[n]))
         n++;
-    if (n == 0)
+    if (n == 0 || is_address((struct span){ s->p, n }))
         return false;
     *out = span_take(s, n);
     return true;

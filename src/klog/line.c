@@ -110,6 +110,26 @@ static bool take_kmsg_prefix(struct span *s, struct klog_line *line)
     return true;
 }
 
+/* Behind what somebody else wrote on the console without ending the line. */
+static bool take_time_inside(struct span *s, double *seconds)
+{
+    struct span rest = { s->p, s->n < MAX_HOST_PREFIX ? s->n : MAX_HOST_PREFIX };
+    size_t at;
+
+    while ((at = span_find_byte(rest, '[')) != SIZE_MAX) {
+        struct span behind;
+
+        (void)span_take(&rest, at);
+        behind = (struct span){ rest.p, (size_t)(s->p + s->n - rest.p) };
+        if (take_time(&behind, seconds)) {
+            *s = behind;
+            return true;
+        }
+        (void)span_take(&rest, 1);
+    }
+    return false;
+}
+
 struct klog_line klog_line_parse(struct span raw)
 {
     struct klog_line line = { .level = -1, .seconds = -1, .context = KLOG_NO_STAMP };
@@ -126,7 +146,7 @@ struct klog_line klog_line_parse(struct span raw)
         if (take_level(&behind, &line.level))
             raw = behind;
     }
-    if (take_time(&raw, &line.seconds)) {
+    if (take_time(&raw, &line.seconds) || take_time_inside(&raw, &line.seconds)) {
         line.context = KLOG_NO_CALLER;
         (void)take_caller(&raw, &line.context);
         (void)span_skip(&raw, " ");

@@ -121,7 +121,7 @@ struct span klog_strip_syscall(struct span name)
     static const char *const prefixes[] = {
         "SYSC_",        "SyS_",        "sys_",   "__x64_",     "__ia32_",     "__arm64_",
         "____sys_",     "___sys_",     "__sys_", "__se_",      "__se_sys_",   "__do_sys_",
-        "compat_SYSC_", "compat_SyS_", "ksys_",  "__x64_sys_", "__ia32_sys_", "__arm64_sys_",
+        "compat_SYSC_", "compat_SyS_", "ksys_",
     };
     struct span best = name;
 

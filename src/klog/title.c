@@ -76,9 +76,10 @@ static void take_frames(struct search *s, bool kmsan)
 
 static bool is_call_trace(struct span line)
 {
-    line = span_trim(line);
-    return span_starts(line, "Call Trace:") || span_starts(line, "Call trace:") ||
-           span_starts(line, "Backtrace:");
+    if (line.n > 512)
+        line.n = 512;
+    return span_contains(line, "Call Trace:") || span_contains(line, "Call trace:") ||
+           span_contains(line, "Backtrace:");
 }
 
 /* T */
@@ -258,7 +259,7 @@ static struct span choose_by_anchor(const struct search *s, const char *skip)
     return (struct span){ NULL, 0 };
 }
 
-static struct span choose_waiter(const struct search *s)
+static struct span choose_waiter(const struct search *s, const char *skip)
 {
     static const char *const rcu[] = { "synchronize_rcu", "synchronize_srcu", "synchronize_net",
                                        "synchronize_sched" };
@@ -271,7 +272,7 @@ static struct span choose_waiter(const struct search *s)
                 return SPAN("synchronize_rcu");
     }
     for (size_t i = 0; i < s->n; i++)
-        if (!klog_is_waiting(s->names[i]))
+        if (!klog_is_waiting(s->names[i]) && !klog_is_helper(s->names[i], skip))
             return s->names[i];
     return (struct span){ NULL, 0 };
 }
@@ -281,7 +282,7 @@ static struct span choose(const struct search *s, const struct klog_header *head
     if (header->flags & HEADER_ANCHOR)
         return klog_strip_syscall(choose_by_anchor(s, header->skip));
     if (header->flags & HEADER_HUNG)
-        return klog_strip_syscall(choose_waiter(s));
+        return klog_strip_syscall(choose_waiter(s, header->skip));
     for (size_t i = 0; i < s->n; i++)
         if ((header->flags & HEADER_NO_HELPERS) || !klog_is_helper(s->names[i], header->skip))
             return klog_strip_syscall(s->names[i]);
