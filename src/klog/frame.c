@@ -163,14 +163,10 @@ enum klog_ip klog_ip_parse(struct span text, struct klog_frame *out)
 bool klog_starts_trace(struct span text)
 {
     static const char *const starts[] = {
-        "Allocated by task",
-        "Freed by task",
-        "Allocated:",
-        "Freed:",
-        "backtrace:",
-        "Uninit was stored to memory at",
-        "Allocated by ",
-        "Freed by ",
+        "Allocated by task", "Freed by task",
+        "Allocated:",        "Freed:",
+        "backtrace:",        "Uninit was stored to memory at",
+        "Allocated by ",     "Freed by ",
     };
 
     if (text.n > 512)

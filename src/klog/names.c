@@ -119,9 +119,9 @@ struct span klog_function_base(struct span function)
 struct span klog_strip_syscall(struct span name)
 {
     static const char *const prefixes[] = {
-        "SYSC_",        "SyS_",        "sys_",   "__x64_",     "__ia32_",     "__arm64_",
-        "____sys_",     "___sys_",     "__sys_", "__se_",      "__se_sys_",   "__do_sys_",
-        "compat_SYSC_", "compat_SyS_", "ksys_",
+        "SYSC_",     "SyS_",      "sys_",         "__x64_",      "__ia32_",
+        "__arm64_",  "____sys_",  "___sys_",      "__sys_",      "__se_",
+        "__se_sys_", "__do_sys_", "compat_SYSC_", "compat_SyS_", "ksys_",
     };
     struct span best = name;
 

@@ -3,7 +3,7 @@
 #include "klog/frame.h"
 #include "klog/names.h"
 
-enum { MAX_TITLE = 120, FRAMES_NEAR_START = 15 };
+enum { MAX_TITLE = 120, FRAMES_NEAR_START = 15, MIN_BARE_FRAMES = 3 };
 
 static struct span line_at(const struct title_text *text, size_t i)
 {
@@ -130,6 +130,45 @@ static bool find_bracketed(struct search *s)
     return false;
 }
 
+static struct span leading_name(struct span s)
+{
+    size_t n = 0;
+
+    while (n < s.n && (byte_is_alnum(s.p[n]) || s.p[n] == '_' || s.p[n] == '.'))
+        n++;
+    return (struct span){ s.p, n };
+}
+
+/* K: "data-race in f / g" */
+static struct span name_behind_in(struct span words)
+{
+    size_t at;
+
+    if ((at = span_find(words, " in ")) == SIZE_MAX)
+        return (struct span){ NULL, 0 };
+    do
+        (void)span_take(&words, at + strlen(" in "));
+    while ((at = span_find(words, " in ")) != SIZE_MAX);
+    return leading_name(words);
+}
+
+/* l */
+static void find_last_function(struct search *s)
+{
+    static const char word[] = "last function: ";
+
+    for (; s->at < s->text->n; s->at++) {
+        struct span line = line_at(s->text, s->at);
+        size_t at = span_find(line, word);
+
+        if (at == SIZE_MAX)
+            continue;
+        (void)span_take(&line, at + strlen(word));
+        add_name(s, leading_name(line));
+        return;
+    }
+}
+
 static bool go_behind(struct search *s, const char *const *words, size_t n)
 {
     for (size_t i = s->at; i < s->text->n; i++)
@@ -194,8 +233,6 @@ static void gather(struct search *s, const struct klog_header *header,
         switch (*source) {
         case 'H':
             add_name(s, capture->h);
-            if (capture->h.n == 0 && capture->k.n > 0)
-                break;
             break;
         case 'R':
             if (!find_ip(s))
@@ -226,7 +263,10 @@ static void gather(struct search *s, const struct klog_header *header,
                 take_frames(s, false);
             break;
         case 'l':
-            (void)find_behind(s, "last function: ");
+            find_last_function(s);
+            break;
+        case 'K':
+            add_name(s, name_behind_in(capture->k));
             break;
         case 'I':
             take_stall(s);
@@ -445,9 +485,17 @@ static bool has_later(void *ctx, const char *alternatives)
 
 static bool has_stack(const struct title_text *text)
 {
-    for (size_t i = 0; i < text->n; i++)
+    unsigned frames = 0;
+
+    /* Some traces have no heading; a single frame is none. */
+    for (size_t i = 0; i < text->n; i++) {
+        struct klog_frame frame;
+
         if (klog_starts_trace(line_at(text, i)))
             return true;
+        if (klog_frame_parse(line_at(text, i), &frame) && ++frames == MIN_BARE_FRAMES)
+            return true;
+    }
     return false;
 }
 
@@ -459,7 +507,7 @@ static bool has_empty_trace(const struct title_text *text)
 
         if (!klog_starts_trace(line_at(text, i)))
             continue;
-        if (text->n - i - 1 < 3)
+        if (text->n - i - 1 < 2)
             return true;
         for (size_t k = i + 1; k < text->n && k <= i + FRAMES_NEAR_START && !found; k++) {
             struct span line = line_at(text, k);
@@ -589,15 +637,14 @@ int title_make(const struct title_text *text, struct title_result *out)
     }
     gather(&s, out->header, &capture);
     out->function = choose(&s, out->header);
-    if (strcmp(out->header->sources, "") == 0 || strstr(out->header->title, "{f}") == NULL) {
-        struct search trace = { .text = text };
+    if (out->function.n == 0 && strstr(out->header->title, "{f}") == NULL) {
+        static const struct klog_header any = { .sources = "T", .kind = "" };
 
-        if (out->function.n == 0) {
-            static const struct klog_header any = { .sources = "T", .kind = "" };
-
-            (void)take_trace(&trace);
-            out->function = choose(&trace, &any);
-        }
+        /* A title that names a function of its own, or none: then the trace's. */
+        out->function = name_behind_in(span_str(out->header->title));
+        s.n = s.at = 0;
+        if (out->function.n == 0 && take_trace(&s))
+            out->function = choose(&s, &any);
     }
     shown = out->function.n > 0 ? out->function : SPAN("corrupted");
     r = expand(out->header, &capture, shown, &out->title);

@@ -6,7 +6,7 @@
 #include "klog/headers.h"
 #include "klog/input.h"
 
-enum { TITLE_MAX_LINES = 6000, TITLE_MAX_CANDIDATES = 96 };
+enum { TITLE_MAX_LINES = 6000, TITLE_MAX_CANDIDATES = 2048 };
 
 /* The lines that a title may use: those of the header's context, the header first. */
 struct title_text {
