@@ -8,6 +8,8 @@
 
 enum { MAX_MEMBERS = PSTORE_MAX_RECORDS + 16 };
 
+static const time_t MAX_TIME = 253370764800; /* 9999-01-01: a name has four digits for the year */
+
 void bundle_done(struct bundle *bundle)
 {
     for (size_t i = 0; i < bundle->n; i++) {
@@ -74,6 +76,21 @@ static int add_version(struct bundle *bundle, const char *crashed, const struct 
     return member->bytes.failed;
 }
 
+/* What firmware and files say may be no UTF-8; a report needs it all the same. */
+static json_t *text_json(const char *s)
+{
+    json_t *json = json_string(s);
+    char copy[256];
+
+    if (json)
+        return json;
+    (void)span_copy(span_str(s), copy, sizeof(copy));
+    for (char *c = copy; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    return json_string(copy);
+}
+
 /* Where the report comes from: what the log itself cannot tell. */
 static json_t *collected_json(const struct pstore_event *event, const struct facts *facts,
                               const char *crashed, time_t time)
@@ -89,11 +106,12 @@ static json_t *collected_json(const struct pstore_event *event, const struct fac
                                               (int)event->dumps[i].header.count, "missing_parts",
                                               (int)event->dumps[i].missing));
     (void)os_release_get(strbuf_view(&facts->os_release), "BUILD_ID", build, sizeof(build));
-    collected = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "time",
-                          (json_int_t)time, "crashed_kernel", crashed, "running_kernel",
-                          facts->release, "build", build, "vendor", facts->vendor, "product",
-                          facts->product, "board", facts->board, "serial", facts->serial, "account",
-                          facts->account.name, "steamid", facts->account.steamid, "dumps", sources);
+    collected = json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o}", "time", (json_int_t)time,
+        "crashed_kernel", text_json(crashed), "running_kernel", text_json(facts->release), "build",
+        text_json(build), "vendor", text_json(facts->vendor), "product", text_json(facts->product),
+        "board", text_json(facts->board), "serial", facts->serial, "account", facts->account.name,
+        "steamid", facts->account.steamid, "dumps", sources);
     return collected;
 }
 
@@ -150,9 +168,11 @@ int bundle_make(const struct pstore_event *event, const struct facts *facts, str
     _cleanup_(bundle_done) struct bundle bundle = { .time = event->time };
     int r;
 
-    /* A clock that was never set: the time of the collection is nearer to the truth. */
-    if (bundle.time <= 0)
+    /* A clock that was never set, a damaged id: the time of the collection is nearer to the truth. */
+    if (bundle.time <= 0 || bundle.time > MAX_TIME) {
         bundle.time = time(NULL);
+        bundle.guessed = true;
+    }
     r = add_dumps(&bundle, event);
     if (r == 0)
         r = add_klog(&bundle, event, facts);

@@ -15,7 +15,8 @@ struct member {
 struct bundle {
     struct member *members; /* owned */
     size_t n;
-    time_t time; /* of the crash */
+    time_t time;  /* of the crash */
+    bool guessed; /* that time is the collection's, as the records have none */
     char *title; /* owned; for people, "" where the log has no report */
 };
 

@@ -60,11 +60,17 @@ static int write_members(int fd, const struct bundle *bundle, const char *stamp)
     return r < 0 ? r : report_zip_finish(TAKE_PTR(zip));
 }
 
+/* What is to become one report. */
+struct crash {
+    const struct pstore_records *records;
+    const struct pstore_event *event;
+    struct bundle bundle;
+};
+
 struct comparison {
-    const struct bundle *bundle;
-    const char *stamp;
-    size_t found;
-    bool differs;
+    const struct crash *crash;
+    bool *seen; /* of each record of the event's dumps, one after the other */
+    bool any;   /* one that is not empty: empty ones prove nothing */
 };
 
 static bool is_dmesg(const char *name)
@@ -72,42 +78,79 @@ static bool is_dmesg(const char *name)
     return span_starts(span_str(name), "dmesg-");
 }
 
+static size_t count_records(const struct pstore_event *event)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < event->n_dumps; i++)
+        n += event->dumps[i].n_records;
+    return n;
+}
+
+static struct span record_text(const struct pstore_record *record)
+{
+    struct span text = strbuf_view(&record->bytes);
+    struct pstore_header header;
+
+    if (!record->undecoded)
+        (void)pstore_header_take(&text, &header);
+    return text;
+}
+
 static int compare_member(void *ctx, const char *name, struct span bytes)
 {
     struct comparison *c = ctx;
+    const struct pstore_event *event = c->crash->event;
+    size_t n = 0;
 
-    for (size_t i = 0; i < c->bundle->n; i++) {
-        const struct member *member = &c->bundle->members[i];
-        char ours[NAME_MAX + 1];
+    for (size_t i = 0; i < event->n_dumps; i++)
+        for (size_t k = 0; k < event->dumps[i].n_records; k++, n++) {
+            size_t index = event->dumps[i].records[k];
+            struct span text = record_text(&c->crash->records->items[index]);
 
-        if (member_format_name(member, c->stamp, ours, sizeof(ours)) < 0 || strcmp(ours, name) != 0)
-            continue;
-        c->found++;
-        c->differs |= !span_eq_span(bytes, strbuf_view(&member->bytes));
-        return 0;
-    }
-    c->differs = true;
+            if (!c->seen[n])
+                c->seen[n] = memmem(bytes.p, bytes.n, text.p, text.n) != NULL;
+            c->any |= c->seen[n] && text.n > 0;
+        }
     return 0;
 }
 
-/* Whether the report of this name has the very logs of this event: then an earlier run wrote it,
- * and was cut off before it had removed the records. */
+/* Whether the report of this name has the texts of all records of this event: then an earlier run
+ * wrote it, and was cut off before it had removed the records, or all of them. */
 static bool is_same_event(const struct spool *spool, enum spool_state state, const char *name,
-                          const char *stamp, const struct bundle *bundle)
+                          const struct crash *crash)
 {
-    struct comparison c = { .bundle = bundle, .stamp = stamp };
+    size_t n = count_records(crash->event);
+    _cleanup_free_ bool *seen = calloc(n + 1, sizeof(*seen));
+    struct comparison c = { .crash = crash, .seen = seen };
     _cleanup_close_ int folder = spool_open_folder(spool, state, false);
     _cleanup_close_ int fd = -EBADF;
-    size_t dumps = 0;
 
-    if (folder < 0)
+    if (folder < 0 || !seen)
         return false;
     fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0 || report_zip_read(fd, PSTORE_MAX_TOTAL, is_dmesg, compare_member, &c) < 0)
+    if (fd < 0 || report_zip_read(fd, STRBUF_MAX / 2, is_dmesg, compare_member, &c) < 0)
         return false;
-    for (size_t i = 0; i < bundle->n; i++)
-        dumps += is_dmesg(bundle->members[i].name);
-    return !c.differs && c.found == dumps;
+    for (size_t i = 0; i < n; i++)
+        if (!seen[i])
+            return false;
+    return c.any;
+}
+
+/* Where the event has no time to find its report by: whether any report is of it. */
+static bool is_anywhere(const struct spool *spool, const struct crash *crash)
+{
+    _cleanup_free_ struct spool_report *reports = NULL;
+    size_t n;
+
+    if (spool_list(spool, &reports, &n) < 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (is_same_event(spool, reports[i].state, reports[i].name, crash)) {
+            log_info("%s has this crash already", reports[i].name);
+            return true;
+        }
+    return false;
 }
 
 static int write_report(struct collection *c, const struct bundle *bundle, enum spool_state state,
@@ -128,12 +171,15 @@ static enum spool_state target_state(const struct config *config)
     return config->log_submission && config->post_url[0] ? SPOOL_PENDING : SPOOL_KEPT;
 }
 
-static int store_report(struct collection *c, const struct bundle *bundle)
+static int store_report(struct collection *c, const struct crash *crash)
 {
     enum spool_state state = target_state(&c->context->config);
+    const struct bundle *bundle = &crash->bundle;
     char stamp[SPOOL_STAMP_MAX], name[NAME_MAX + 1], when[32];
     struct tm tm;
 
+    if (bundle->guessed && is_anywhere(&c->spool, crash))
+        return 0;
     for (unsigned attempt = 0; attempt < MAX_NAME_ATTEMPTS; attempt++) {
         int found, r;
 
@@ -142,7 +188,7 @@ static int store_report(struct collection *c, const struct bundle *bundle)
         if (r < 0)
             return r;
         found = spool_find(&c->spool, name);
-        if (found >= 0 && is_same_event(&c->spool, (enum spool_state)found, name, stamp, bundle)) {
+        if (found >= 0 && is_same_event(&c->spool, (enum spool_state)found, name, crash)) {
             log_info("%s has this crash already", name);
             return 0;
         }
@@ -176,18 +222,24 @@ static int remove_one(struct collection *c, const struct pstore_record *record)
     return r;
 }
 
-/* The report is durable: now its records may go. */
+/* The report is durable: now its records may go. First those that are no event by themselves, then
+ * the oldest dump: whatever an interruption leaves is found to be of this report. */
 static void remove_records(struct collection *c, const struct pstore_records *records,
                            const struct pstore_event *event)
 {
     bool failed = false;
 
+    for (size_t i = 0; i < event->n_extras; i++)
+        failed |= remove_one(c, &records->items[event->extras[i]]) < 0;
     for (size_t i = 0; i < event->n_dumps; i++)
         for (size_t k = 0; k < event->dumps[i].n_records; k++)
             failed |= remove_one(c, &records->items[event->dumps[i].records[k]]) < 0;
-    for (size_t i = 0; i < event->n_extras; i++)
-        failed |= remove_one(c, &records->items[event->extras[i]]) < 0;
     c->failed += failed;
+}
+
+static void crash_done(struct crash *crash)
+{
+    bundle_done(&crash->bundle);
 }
 
 static bool is_crash(const struct pstore_event *event)
@@ -201,7 +253,7 @@ static bool is_crash(const struct pstore_event *event)
 static int collect_event(struct collection *c, const struct pstore_records *records,
                          const struct pstore_event *event)
 {
-    _cleanup_(bundle_done) struct bundle bundle = { 0 };
+    _cleanup_(crash_done) struct crash crash = { .records = records, .event = event };
     const struct context *context = c->context;
     int r;
 
@@ -215,9 +267,9 @@ static int collect_event(struct collection *c, const struct pstore_records *reco
             return log_oom();
         c->have_facts = true;
     }
-    if (bundle_make(event, &c->facts, &bundle) < 0)
+    if (bundle_make(event, &c->facts, &crash.bundle) < 0)
         return log_oom();
-    r = store_report(c, &bundle);
+    r = store_report(c, &crash);
     if (r < 0)
         return log_error_errno(r,
                                "cannot store the report of a crash in %s; its records stay in "
@@ -281,22 +333,24 @@ static int run_collect(struct context *context, int argc, char **argv)
     static const char *const dirs[] = { PSTORE_DIR, PSTORE_ARCHIVE };
     _cleanup_(collection_done) struct collection c = { .context = context, .spool = SPOOL_INIT };
     _cleanup_(pstore_records_free) struct pstore_records records = { 0 };
+    bool any = false;
     int r;
 
     if (argc != 1) {
         log_error("collect takes no arguments");
         return EXIT_USAGE;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-        if (!pstore_any(&context->root, dirs[i]))
-            continue;
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+        any |= pstore_any_dump(&context->root, dirs[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(dirs) && any; i++) {
         r = pstore_read(&context->root, dirs[i], &records);
         if (r < 0)
             return log_error_errno(r, "cannot read the records in %s", dirs[i]);
     }
+    c.failed = records.unreadable;
     if (records.n == 0) {
         log_debug("nothing to collect");
-        return EXIT_SUCCESS;
+        return c.failed ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     r = collect_records(&c, &records);
     if (records.left_out)
