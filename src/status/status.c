@@ -115,7 +115,7 @@ static int gather(const struct context *context, struct status *s)
         return r;
     s->armed = pstore_backend_armed(&s->backend);
     s->n_panic = panic_policy_check(&context->root, s->panic);
-    s->uncollected = pstore_any(&context->root, PSTORE_DIR);
+    s->uncollected = pstore_any_dump(&context->root, PSTORE_DIR);
     r = look_at_spool(context, s);
     if (r < 0)
         return r;
