@@ -6,9 +6,11 @@ and dies of crash N.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
+import shutil
 
 import pytest
 
@@ -78,14 +80,13 @@ def all_kinds(guest):
                     "cat /sys/module/pstore/parameters/backend >/home/out/$BOOT/backend\n"
                     "kdump-steamos status\n"
                     "echo $? >/home/out/$BOOT/disarmed.status\n")
-        machine = qemu.Machine(guest, name, jobs, files=handheld.FILES,
+        machine = qemu.Machine(guest, name, jobs, files=handheld.FILES, fast=True,
                                serial_number=handheld.SERIAL)
         machine.run(timeout=480)
         return Chain(machine, server.finished())
 
 
 def _fresh(folder):
-    import shutil
     folder = os.path.normpath(folder)
     shutil.rmtree(folder, ignore_errors=True)
     return folder
@@ -119,7 +120,6 @@ def test_nothing_stays_in_pstore(outcome, kind):
 
 @each_kind
 def test_server_has_the_report(outcome, kind):
-    import hashlib
     report = outcome.report(kind)
     found = [upload for upload in outcome.uploads
              if hashlib.sha256(upload["zip"].read_bytes()).hexdigest() == report.digest]
