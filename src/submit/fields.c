@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
 #include "base/json_file.h"
 #include "parse/os_release.h"
 #include "spool/report_zip.h"
@@ -53,13 +55,15 @@ static int take_report(struct report_fields *f, struct span bytes)
     const json_t *collected = json_object_get(top, "collected"), *report;
     int64_t primary = json_get_int(top, "primary", -1);
     struct span id = span_str(json_get_str(collected, "steamid", "0"));
+    int64_t time = json_get_int(collected, "time", 0);
     uint64_t number;
 
     if (!json_is_object(top))
         return -EBADMSG;
     if (span_to_u64(id, &number) && !span_starts(id, "0x"))
-        (void)span_copy(id, f->steamid, sizeof(f->steamid));
-    f->crash_time = json_get_int(collected, "time", f->crash_time);
+        (void)snprintf(f->steamid, sizeof(f->steamid), "%llu", (unsigned long long)number);
+    if (time > 0)
+        f->crash_time = time;
     if (primary < 0)
         return 0;
     report = json_array_get(json_object_get(top, "reports"), (size_t)primary);

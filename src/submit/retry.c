@@ -26,16 +26,35 @@ int64_t retry_delay(unsigned attempts, int64_t retry_after, uint32_t random)
     return MAX(MIN(delay, (int64_t)RETRY_MAX_SECONDS), (int64_t)1);
 }
 
+static bool is_number(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!byte_is_digit(s.p[i]))
+            return false;
+    return s.n > 0;
+}
+
 int64_t retry_after_parse(struct span value, time_t now)
 {
+    /* RFC 9110, 5.6.7: the form that servers send, and two old ones that must be understood. */
+    static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT", "%a, %d-%b-%y %H:%M:%S GMT",
+                                         "%a %b %e %H:%M:%S %Y" };
     char date[64];
     uint64_t seconds;
-    struct tm tm = { 0 };
 
-    if (span_to_u64(value, &seconds))
+    if (is_number(value)) {
+        if (!span_to_u64(value, &seconds))
+            seconds = RETRY_MAX_SECONDS; /* beyond 64 bits */
         return (int64_t)MIN(seconds, (uint64_t)RETRY_MAX_SECONDS);
-    /* The one form that servers may send (RFC 9110, 5.6.7). */
-    if (!span_copy(value, date, sizeof(date)) || !strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+    }
+    if (!span_copy(value, date, sizeof(date)) || strlen(date) != value.n)
         return -1;
-    return MAX(MIN((int64_t)(timegm(&tm) - now), (int64_t)RETRY_MAX_SECONDS), (int64_t)0);
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        struct tm tm = { 0 };
+        const char *end = strptime(date, forms[i], &tm);
+
+        if (end && *end == '\0')
+            return MAX(MIN((int64_t)(timegm(&tm) - now), (int64_t)RETRY_MAX_SECONDS), (int64_t)0);
+    }
+    return -1;
 }
