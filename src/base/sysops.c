@@ -60,17 +60,24 @@ static void kmod_listp(struct kmod_list **list)
         (void)kmod_api.kmod_module_unref_list(*list);
 }
 
-static int host_module_load(void *ctx, const char *name, const char *options)
+static int open_kmod(struct kmod_ctx **out)
 {
-    _cleanup_(kmod_unrefp) struct kmod_ctx *kmod = NULL;
-    _cleanup_(kmod_listp) struct kmod_list *list = NULL;
     int r = load_kmod();
 
     if (r < 0)
         return r;
-    kmod = kmod_api.kmod_new(NULL, NULL);
-    if (!kmod)
-        return -ENOMEM;
+    *out = kmod_api.kmod_new(NULL, NULL);
+    return *out ? 0 : -ENOMEM;
+}
+
+static int host_module_load(void *ctx, const char *name, const char *options)
+{
+    _cleanup_(kmod_unrefp) struct kmod_ctx *kmod = NULL;
+    _cleanup_(kmod_listp) struct kmod_list *list = NULL;
+    int r = open_kmod(&kmod);
+
+    if (r < 0)
+        return r;
     r = kmod_api.kmod_module_new_from_lookup(kmod, name, &list);
     if (r < 0)
         return r;
@@ -91,13 +98,10 @@ static int host_module_unload(void *ctx, const char *name)
 {
     _cleanup_(kmod_unrefp) struct kmod_ctx *kmod = NULL;
     _cleanup_(kmod_module_unrefp) struct kmod_module *m = NULL;
-    int r = load_kmod();
+    int r = open_kmod(&kmod);
 
     if (r < 0)
         return r;
-    kmod = kmod_api.kmod_new(NULL, NULL);
-    if (!kmod)
-        return -ENOMEM;
     r = kmod_api.kmod_module_new_from_name(kmod, name, &m);
     return r < 0 ? r : kmod_api.kmod_module_remove_module(m, 0);
 }

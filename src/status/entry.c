@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -129,4 +130,19 @@ int print_json_value(const json_t *value)
     if (json_dumpf(value, stdout, JSON_INDENT(1)) < 0 || putchar('\n') == EOF)
         return log_error_errno(-EIO, "cannot write the output");
     return EXIT_SUCCESS;
+}
+
+bool take_json_option(int argc, char **argv, bool *json)
+{
+    static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        if (option != 'j')
+            return false;
+        *json = true;
+    }
+    if (optind != argc)
+        log_error("%s takes no arguments but --json", argv[0]);
+    return optind == argc;
 }

@@ -22,3 +22,6 @@ json_t *report_entry_to_json(const struct report_entry *entry);
 void format_utc(time_t time, char *buf, size_t size); /* "2026-01-02 03:04" */
 /* Prints value, indented, and a newline; 0 or a logged negative errno. */
 int print_json_value(const json_t *value);
+/* The arguments of a verb that takes [--json] and nothing else; false where the usage is wrong,
+ * which was then said. */
+bool take_json_option(int argc, char **argv, bool *json);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -35,22 +34,14 @@ static int print_json(const struct report_entry *entries, size_t n)
 
 static int run_list(struct context *context, int argc, char **argv)
 {
-    static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
     _cleanup_(report_entries_freep) struct report_entry *entries = NULL;
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
     bool json = false;
     size_t n = 0;
-    int option, r;
+    int r;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-        if (option != 'j')
-            return EXIT_USAGE;
-        json = true;
-    }
-    if (optind != argc) {
-        log_error("list takes no arguments");
+    if (!take_json_option(argc, argv, &json))
         return EXIT_USAGE;
-    }
     r = spool_open(&context->root, &context->config, false, &spool);
     if (r == 0)
         r = report_entries_load(&spool, SIZE_MAX, &entries, &n);

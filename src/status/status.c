@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -185,20 +184,12 @@ static int print_json(const struct context *context, const struct status *s)
 
 static int run_status(struct context *context, int argc, char **argv)
 {
-    static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
     _cleanup_(status_done) struct status s = { 0 };
     bool json = false;
-    int option, r;
+    int r;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-        if (option != 'j')
-            return EXIT_USAGE;
-        json = true;
-    }
-    if (optind != argc) {
-        log_error("status takes no arguments");
+    if (!take_json_option(argc, argv, &json))
         return EXIT_USAGE;
-    }
     if (gather(context, &s) < 0)
         return log_oom();
     r = json ? print_json(context, &s) : print_text(context, &s);
