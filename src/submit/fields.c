@@ -48,13 +48,39 @@ int concise_stack(struct span stack, size_t max, struct strbuf *out)
     return out->failed;
 }
 
+/* The stack is the printed trace, which on most machines begins with the caller of the function that
+ * crashed: that one stands in the register dump. *out is empty where the trace has it already. */
+static int crashed_frame(const json_t *rip, struct span stack, struct strbuf *out)
+{
+    const char *function = json_get_str(rip, "function_name", "");
+    const char *module = json_get_str(rip, "module_name", "");
+    int64_t offset = json_get_int(rip, "function_offset", -1);
+    int64_t length = json_get_int(rip, "function_length", -1);
+    size_t n = strlen(function);
+    struct span line;
+
+    if (n == 0)
+        return 0;
+    while (span_next_line(&stack, &line))
+        if (span_starts(line, function) && (line.n == n || line.p[n] == '+' || line.p[n] == ' '))
+            return 0;
+    (void)strbuf_str(out, function);
+    if (offset >= 0 && length >= 0)
+        (void)strbuf_printf(out, "+0x%llx/0x%llx", (unsigned long long)offset,
+                            (unsigned long long)length);
+    if (module[0])
+        (void)strbuf_printf(out, " [%s]", module);
+    return out->failed;
+}
+
 /* report.TS.json: what the parser said, and where collect has noted what the log cannot tell. */
 static int take_report(struct report_fields *f, struct span bytes)
 {
     _cleanup_json_ json_t *top = json_loadb(bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
+    _cleanup_strbuf_ struct strbuf frames = { 0 };
     const json_t *collected = json_object_get(top, "collected"), *report;
     int64_t primary = json_get_int(top, "primary", -1);
-    struct span id = span_str(json_get_str(collected, "steamid", "0"));
+    struct span id = span_str(json_get_str(collected, "steamid", "0")), stack;
     int64_t time = json_get_int(collected, "time", 0);
     uint64_t number;
 
@@ -67,7 +93,13 @@ static int take_report(struct report_fields *f, struct span bytes)
     if (primary < 0)
         return 0;
     report = json_array_get(json_object_get(top, "reports"), (size_t)primary);
-    return concise_stack(span_str(json_get_str(report, "stack", "")), FIELDS_MAX_STACK, &f->stack);
+    stack = span_str(json_get_str(report, "stack", ""));
+    if (crashed_frame(json_object_get(report, "rip"), stack, &frames) < 0)
+        return -ENOMEM;
+    (void)strbuf_char(&frames, '\n');
+    if (strbuf_span(&frames, stack) < 0)
+        return -ENOMEM;
+    return concise_stack(strbuf_view(&frames), FIELDS_MAX_STACK, &f->stack);
 }
 
 /* A form is text for a JSON world: what is no UTF-8 or a control byte would make a server refuse

@@ -122,6 +122,45 @@ static void fields_of_a_report(void **state)
     report_fields_done(&f);
 }
 
+/* A trace of x86 begins with the caller of the function that crashed. */
+static void the_crashed_function_is_on_top(void **state)
+{
+#define RIP(members) "{\"function_name\": \"f\"" members "}"
+    static const struct {
+        const char *rip, *stack, *expected;
+    } cases[] = {
+        { RIP(", \"function_offset\": 12, \"function_length\": 32, \"module_name\": \"m\""),
+          "g+0x1/0x2", "f+0xc/0x20 [m]\ng+0x1/0x2\n" },
+        { RIP(", \"function_offset\": 0, \"function_length\": 32"), "ff+0x1/0x2\\ng+0x1/0x2",
+          "f+0x0/0x20\nff+0x1/0x2\ng+0x1/0x2\n" },
+        { RIP(""), "e+0x1/0x2\\nf+0x1/0x2", "e+0x1/0x2\nf+0x1/0x2\n" },
+        { RIP(""), "", "f\n" },
+        { "{\"function_name\": 7}", "g+0x1/0x2", "g+0x1/0x2\n" },
+        { "null", "g+0x1/0x2", "g+0x1/0x2\n" },
+        { "[]", "", "" },
+    };
+    struct unit_tree *t = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_strbuf_ struct strbuf json = { 0 };
+        _cleanup_close_ int fd = -EBADF;
+        struct content content = { .name = "report.202601020304.json" };
+        struct report_fields f = { 0 };
+
+        assert_int_equal(strbuf_printf(&json,
+                                       "{\"primary\": 0, \"reports\": [{\"rip\": %s, \"stack\": "
+                                       "\"%s\"}]}",
+                                       cases[i].rip, cases[i].stack),
+                         0);
+        content.bytes = strbuf_view(&json);
+        fd = make_zip(t, &content, 1);
+        assert_int_equal(report_fields_read(fd, 5, &f), 0);
+        assert_string_equal(f.stack.n ? strbuf_cstr(&f.stack) : "", cases[i].expected);
+        report_fields_done(&f);
+    }
+#undef RIP
+}
+
 /* Reports may be written by other versions, or by anybody. */
 static void odd_reports(void **state)
 {
@@ -240,6 +279,8 @@ int main(void)
         cmocka_unit_test(form_is_encoded),
         cmocka_unit_test(lines_are_cut_to_fit),
         cmocka_unit_test(stacks_are_cut_between_lines),
+        cmocka_unit_test_setup_teardown(the_crashed_function_is_on_top, unit_tree_setup,
+                                        unit_tree_teardown),
         TREE(fields_of_a_report),
         TREE(odd_reports),
         TREE(long_members_are_cut),
