@@ -11,7 +11,7 @@ struct arm_result {
     struct pstore_backend backend;  /* as it is afterwards; zeroed where nothing was done */
     struct kmsg_effects effects;
     bool log_read;                  /* effects are known */
-    char failure[320], advice[320]; /* why the machine is not armed */
+    char failure[480], advice[320]; /* why the machine is not armed */
 };
 
 /* Does what the plan says and verifies, from sysfs and from what the kernel said, that a crash

@@ -20,11 +20,11 @@ static unsigned long runs;
 
 static int run(const uint8_t *bytes, size_t n)
 {
-    _cleanup_free_ uint8_t *copy = malloc(n ? n : 1);
+    _cleanup_free_ uint8_t *copy = calloc(1, n ? n : 1);
 
     if (!copy)
         return -1;
-    if (n)
+    if (n > 0)
         memcpy(copy, bytes, n);
     runs++;
     return LLVMFuzzerTestOneInput(copy, n);
