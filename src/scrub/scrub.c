@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The pass over a text: it stops at words and at a few other bytes, and asks the matchers there. */
+#include "scrub/keys.h"
+#include "scrub/match.h"
+
+enum { MAX_EMAIL_PART = 64 };
+
+struct pass {
+    struct scrub *s;
+    struct span in;
+    struct strbuf *out;
+    size_t at;          /* where the pass stands */
+    size_t copied;      /* up to here in is in out */
+    size_t next_at;     /* of the next '@', or in.n */
+    size_t line;        /* start of the line */
+    size_t judged_line; /* the line that is_trace is about, plus 1; 0: none */
+    bool is_trace;      /* the line is part of a stack trace or the list of modules */
+    struct span before; /* the word before, in this line */
+};
+
+static const bool is_word[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true,   ['a' ... 'z'] = true,
+    ['_'] = true,         [0x80 ... 0xff] = true,
+};
+
+/* Bytes at which something may begin or end that is no word. */
+static const bool is_special[256] = { ['\n'] = true, ['/'] = true, ['<'] = true };
+
+static char byte_at(const struct pass *p, size_t at)
+{
+    return at < p->in.n ? p->in.p[at] : '\0';
+}
+
+static struct span rest_at(const struct pass *p, size_t at)
+{
+    return (struct span){ p->in.p + at, p->in.n - at };
+}
+
+static int replace(struct pass *p, enum scrub_kind kind, size_t start, size_t n)
+{
+    char token[SCRUB_TOKEN_MAX];
+
+    scrub_token(p->s, kind, (struct span){ p->in.p + start, n }, token);
+    (void)strbuf_append(p->out, p->in.p + p->copied, start - p->copied);
+    p->copied = p->at = start + n;
+    return strbuf_str(p->out, token);
+}
+
+static bool is_clock(struct span s)
+{
+    return s.n >= 8 && s.p[2] == ':' && s.p[5] == ':' && byte_is_digit(s.p[0]) &&
+           byte_is_digit(s.p[3]) && byte_is_digit(s.p[6]);
+}
+
+static bool is_month(struct span s)
+{
+    static const char months[] = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ";
+
+    for (size_t i = 0; i < sizeof(months) - 1; i += 4)
+        if (s.n == 3 && memcmp(s.p, months + i, 3) == 0)
+            return true;
+    return false;
+}
+
+/* "Nov  9 10:19:35 HOST kernel: ", "2026-01-02T03:04:05+0000 HOST systemd[1]: " */
+static void take_syslog_host(struct pass *p)
+{
+    struct span line = rest_at(p, p->line), date, time, host, tag;
+
+    if (line.n < 16 || line.p[0] < '0' || line.p[0] > 'S')
+        return;
+    line.n = MIN(line.n, (size_t)256);
+    line.n = MIN(line.n, span_find_byte(line, '\n'));
+    if (!span_next_word(&line, &date))
+        return;
+    if (is_month(date)) {
+        if (!span_next_word(&line, &date) || !span_next_word(&line, &time) || !is_clock(time))
+            return;
+    } else if (date.n < 19 || date.p[10] != 'T' ||
+               !is_clock((struct span){ date.p + 11, date.n - 11 })) {
+        return;
+    }
+    if (!span_next_word(&line, &host) || !span_next_word(&line, &tag) || !span_ends(tag, ":") ||
+        scrub_token_length(host, "<", ">") > 0)
+        return;
+    scrub_learn(p->s, SCRUB_HOST, host);
+    (void)replace(p, SCRUB_HOST, (size_t)(host.p - p->in.p), host.n);
+}
+
+static void new_line(struct pass *p, size_t start)
+{
+    p->line = start;
+    p->before = (struct span){ p->in.p, 0 };
+    take_syslog_host(p);
+}
+
+/* Whether the word before says that what comes is a version. */
+static bool is_version(const struct pass *p)
+{
+    static const char *const words[] = { "version", "ver", "v",       "firmware", "fw",      "rev",
+                                         "bios",    "ec",  "release", "driver",   "revision" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (span_eq_case(p->before, words[i]))
+            return true;
+    return false;
+}
+
+/* Addresses and ids that begin with this word, by its length and the byte behind it. False: none.
+ */
+static bool take_address(struct pass *p, size_t start, size_t n, int *r)
+{
+    struct span rest = rest_at(p, start);
+    char behind = byte_at(p, start + n), ahead = start > 0 ? p->in.p[start - 1] : '\0';
+    unsigned groups = 0;
+    size_t length = 0;
+
+    if (byte_hex_value(rest.p[0]) < 0)
+        return false;
+    if (n == 2 && (behind == ':' || behind == '-') &&
+        (length = match_hex_chain(rest, &groups)) > 0) {
+        /* Eight groups are the name of a SAS or Fibre Channel port; else links have them. */
+        *r = replace(p, groups == 8 ? SCRUB_DISK : SCRUB_MAC, start, length);
+        return true;
+    }
+    if (n == 8 && behind == '-' && (length = match_uuid(rest)) > 0) {
+        *r = replace(p, SCRUB_UUID, start, length);
+        return true;
+    }
+    if (n <= 4 && behind == ':' && ahead != ':' && (length = match_ipv6(rest)) > 0) {
+        *r = replace(p, SCRUB_IP, start, length);
+        return true;
+    }
+    /* What follows '-' or '.' goes on with something: a USB path, a version. Of a range, the first
+     * address was replaced just now. */
+    if (n <= 3 && behind == '.' && ahead != '.' && (ahead != '-' || p->copied + 1 == start) &&
+        !is_version(p) && (length = match_ipv4(rest)) > 0) {
+        *r = replace(p, SCRUB_IP, start, length);
+        return true;
+    }
+    return false;
+}
+
+static bool all_digits(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!byte_is_digit(s.p[i]))
+            return false;
+    return true;
+}
+
+/* "dev_AA_BB_CC_DD_EE_FF", as BlueZ names devices: the offset of the address, or 0. */
+static size_t find_underscored(struct span word)
+{
+    size_t at = word.n - 17;
+
+    if (at == 0 || word.p[at - 1] != '_')
+        return 0;
+    for (size_t i = 0; i < 17; i++)
+        if (i % 3 == 2 ? word.p[at + i] != '_' : byte_hex_value(word.p[at + i]) < 0)
+            return 0;
+    return at;
+}
+
+/* Ids that are a word, or part of one. */
+static bool take_id(struct pass *p, size_t start, size_t n, int *r)
+{
+    struct span word = { p->in.p + start, n };
+    size_t at;
+
+    if (n == 17 && span_starts(word, "7656119") && all_digits(word)) {
+        *r = replace(p, SCRUB_STEAM, start, n);
+        return true;
+    }
+    if (n == 15 &&
+        (span_starts(word, "enx") || span_starts(word, "wlx") || span_starts(word, "wwx"))) {
+        if (!match_is_hex((struct span){ word.p + 3, 12 }))
+            return false;
+        *r = replace(p, SCRUB_MAC, start + 3, 12);
+        return true;
+    }
+    if (n == 32 && match_is_hex(word) && !all_digits(word)) {
+        *r = replace(p, SCRUB_ID, start, n);
+        return true;
+    }
+    at = n > 17 ? find_underscored(word) : 0;
+    if (at == 0)
+        return false;
+    *r = replace(p, SCRUB_MAC, start + at, 17);
+    return true;
+}
+
+static bool is_local_byte(char c)
+{
+    return match_is_word_byte(c) || c == '.' || c == '+' || c == '-' || c == '%';
+}
+
+/* Units of systemd are written like addresses. */
+static bool is_unit(struct span domain)
+{
+    static const char *const suffixes[] = { ".service", ".socket", ".scope", ".slice",  ".timer",
+                                            ".target",  ".mount",  ".path",  ".device", ".swap" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+        if (span_ends(domain, suffixes[i]))
+            return true;
+    return false;
+}
+
+static bool is_domain(struct span domain)
+{
+    size_t dot = domain.n;
+
+    while (dot > 0 && domain.p[dot - 1] != '.')
+        dot--;
+    if (dot < 2 || domain.n - dot < 2 || is_unit(domain))
+        return false;
+    for (size_t i = dot; i < domain.n; i++)
+        if (!byte_is_alpha(domain.p[i]))
+            return false;
+    return true;
+}
+
+/* "Linux version 6.1.52 (user@host) (gcc …": who built it, and where. */
+static bool is_builder(const struct pass *p, size_t start, size_t end)
+{
+    struct span line = { p->in.p + p->line, MIN(start - p->line, (size_t)256) };
+
+    return start > p->line && p->in.p[start - 1] == '(' && byte_at(p, end) == ')' &&
+           span_contains(line, "Linux version ");
+}
+
+static bool take_email(struct pass *p, size_t start, int *r)
+{
+    size_t at = p->next_at, end;
+    struct span domain;
+
+    if (at - start > MAX_EMAIL_PART)
+        return false;
+    for (size_t i = start; i < at; i++)
+        if (!is_local_byte(p->in.p[i]))
+            return false;
+    for (end = at + 1;
+         end < p->in.n && end - at <= 4 * MAX_EMAIL_PART &&
+         (match_is_word_byte(p->in.p[end]) || p->in.p[end] == '.' || p->in.p[end] == '-');
+         end++)
+        ;
+    while (end > at + 1 && strchr(".-", p->in.p[end - 1]))
+        end--;
+    domain = (struct span){ p->in.p + at + 1, end - at - 1 };
+    if (domain.n == 0 || (!is_domain(domain) && !is_builder(p, start, end)))
+        return false;
+    *r = replace(p, SCRUB_EMAIL, start, end - start);
+    return true;
+}
+
+/* Lines of a trace name functions and modules, and nothing else. */
+static bool is_trace_line(struct pass *p)
+{
+    struct span line;
+
+    if (p->judged_line == p->line + 1)
+        return p->is_trace;
+    line = rest_at(p, p->line);
+    line.n = MIN(span_find_byte(line, '\n'), line.n);
+    p->judged_line = p->line + 1;
+    p->is_trace = span_contains(line, "+0x") || span_contains(line, "Modules linked in:");
+    return p->is_trace;
+}
+
+static bool take_known(struct pass *p, size_t start, uint32_t hash, int *r)
+{
+    const struct known *known = scrub_find_known(p->s, rest_at(p, start), hash);
+
+    if (!known || is_trace_line(p))
+        return false;
+    *r = replace(p, known->kind, start, known->value.n);
+    return true;
+}
+
+static bool take_key(struct pass *p, size_t start, size_t n, int *r)
+{
+    const struct key *key = key_find((struct span){ p->in.p + start, n }, p->before);
+    struct span value;
+    size_t at;
+
+    if (!key || !key_value(key, rest_at(p, start + n), &at, &value))
+        return false;
+    *r = replace(p, key_kind(key), start + n + at, value.n);
+    if (key_teaches(key, value))
+        scrub_learn(p->s, key_kind(key), value);
+    return true;
+}
+
+static int take_word(struct pass *p)
+{
+    size_t start = p->at, end = start;
+    uint32_t hash = word_hash((struct span){ p->in.p, 0 });
+    char behind;
+    int r = 0;
+
+    do {
+        hash = word_hash_byte(hash, p->in.p[end]);
+    } while (++end < p->in.n && is_word[(unsigned char)p->in.p[end]]);
+    p->at = end;
+    behind = byte_at(p, end);
+    if (start > p->next_at) {
+        const char *next = memchr(p->in.p + start, '@', p->in.n - start);
+
+        p->next_at = next ? (size_t)(next - p->in.p) : p->in.n;
+    }
+    if (p->next_at < p->in.n && take_email(p, start, &r))
+        return r;
+    if (end - start <= 8 && (behind == ':' || behind == '.' || behind == '-') &&
+        take_address(p, start, end - start, &r))
+        return r;
+    if (end - start >= 15 && take_id(p, start, end - start, &r))
+        return r;
+    if (p->s->known_buckets[hash % KNOWN_BUCKETS] >= 0 && take_known(p, start, hash, &r))
+        return r;
+    if ((p->s->key_filter[hash % (8 * KEY_FILTER_BYTES) / 8] >> hash % 8 & 1) &&
+        take_key(p, start, end - start, &r))
+        return r;
+    p->before = (struct span){ p->in.p + start, end - start };
+    return 0;
+}
+
+/* Places that hold a private name as a part of a path. */
+static int take_path(struct pass *p)
+{
+    static const struct {
+        const char *prefix;
+        enum scrub_kind kind;
+    } places[] = { { "/home/", SCRUB_USER },           { "/Users/", SCRUB_USER },
+                   { "/run/media/", SCRUB_USER },      { "/media/", SCRUB_USER },
+                   { "/dev/disk/by-id/", SCRUB_DISK }, { "/dev/disk/by-label/", SCRUB_DISK } };
+    size_t start = p->at++, end;
+    char next = byte_at(p, start + 1);
+
+    if (next != 'h' && next != 'U' && next != 'r' && next != 'm' && next != 'd')
+        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        struct span rest = rest_at(p, start);
+
+        if (!span_skip(&rest, places[i].prefix))
+            continue;
+        start = p->in.n - rest.n;
+        for (end = start; end < p->in.n && !strchr("/ \t\r\n\"'`:,;()[]{}<>|&\\*?", p->in.p[end]);
+             end++)
+            ;
+        /* ".steamos" is the system's; "*" and "<user-1>" have ended at once. */
+        if (end == start || p->in.p[start] == '.')
+            return 0;
+        if (places[i].kind == SCRUB_USER)
+            scrub_learn(p->s, SCRUB_USER, (struct span){ p->in.p + start, end - start });
+        return replace(p, places[i].kind, start, end - start);
+    }
+    return 0;
+}
+
+static int take_special(struct pass *p)
+{
+    size_t n;
+
+    switch (p->in.p[p->at]) {
+    case '\n':
+        new_line(p, ++p->at);
+        return 0;
+    case '/':
+        return take_path(p);
+    case '<':
+    default:
+        n = scrub_token_length(rest_at(p, p->at), "<", ">");
+        p->at += n > 0 ? n : 1;
+        return 0;
+    }
+}
+
+int scrub_text(struct scrub *s, struct span text, struct strbuf *out)
+{
+    const char *first = text.n > 0 ? memchr(text.p, '@', text.n) : NULL;
+    struct pass p = {
+        .s = s, .in = text, .out = out, .next_at = first ? (size_t)(first - text.p) : text.n
+    };
+
+    if (text.n == 0)
+        return out->failed;
+    new_line(&p, 0);
+    while (p.at < text.n && out->failed == 0) {
+        unsigned char c = (unsigned char)text.p[p.at];
+
+        if (is_word[c])
+            (void)take_word(&p);
+        else if (is_special[c])
+            (void)take_special(&p);
+        else
+            p.at++;
+    }
+    (void)strbuf_append(out, text.p + p.copied, text.n - p.copied);
+    return s->failed ? s->failed : out->failed;
+}
