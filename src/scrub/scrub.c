@@ -14,7 +14,8 @@ struct pass {
     size_t next_at;     /* of the next '@', or in.n */
     size_t line;        /* start of the line */
     size_t judged_line; /* the line that is_trace is about, plus 1; 0: none */
-    bool is_trace;      /* the line is part of a stack trace or the list of modules */
+    bool lists_modules; /* the line that is_trace is about */
+    bool is_trace;      /* it is part of a stack trace, or lists modules */
     struct span before; /* the word before, in this line */
 };
 
@@ -254,7 +255,7 @@ static bool take_email(struct pass *p, size_t start, int *r)
     return true;
 }
 
-/* Lines of a trace name functions and modules, and nothing else. */
+/* Whether the line is one of a trace, or lists modules. */
 static bool is_trace_line(struct pass *p)
 {
     struct span line;
@@ -264,15 +265,29 @@ static bool is_trace_line(struct pass *p)
     line = rest_at(p, p->line);
     line.n = MIN(span_find_byte(line, '\n'), line.n);
     p->judged_line = p->line + 1;
-    p->is_trace = span_contains(line, "+0x") || span_contains(line, "Modules linked in:");
+    p->lists_modules = span_contains(line, "Modules linked in:");
+    p->is_trace = p->lists_modules || span_contains(line, "+0x");
     return p->is_trace;
+}
+
+/* A function or a module in a trace that has the name of the machine or its user:
+ * "ext4+0x1/0x2 [ext4]". */
+static bool names_code(struct pass *p, const struct known *known, size_t start)
+{
+    struct span behind = rest_at(p, start + known->value.n);
+
+    if ((known->kind != SCRUB_HOST && known->kind != SCRUB_USER && known->kind != SCRUB_STEAM) ||
+        !is_trace_line(p))
+        return false;
+    return p->lists_modules || span_starts(behind, "+0x") || span_starts(behind, ".") ||
+           (start > 0 && p->in.p[start - 1] == '[');
 }
 
 static bool take_known(struct pass *p, size_t start, uint32_t hash, int *r)
 {
     const struct known *known = scrub_find_known(p->s, rest_at(p, start), hash);
 
-    if (!known || is_trace_line(p))
+    if (!known || names_code(p, known, start))
         return false;
     *r = replace(p, known->kind, start, known->value.n);
     return true;

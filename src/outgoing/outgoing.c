@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+#include "outgoing/outgoing.h"
+#include "spool/report_zip.h"
+
+enum {
+    MAX_MEMBER = 32 << 20, /* bytes that are read of one; the rest stays here */
+    MAX_MEMBERS = 512,
+    MAX_TOTAL = 128 << 20, /* bytes of all members */
+};
+
+enum form { FORM_TEXT, FORM_LOG, FORM_VERSION, FORM_JSON, FORM_HTML };
+
+/* Only what is known leaves: a vmcore, or a record that could not be decoded, cannot be looked
+ * through. */
+static const struct {
+    const char *prefix, *suffix;
+    enum form form;
+} members[] = {
+    { "dmesg-", "", FORM_LOG },        { "console.", "", FORM_LOG },
+    { "pmsg.", "", FORM_LOG },         { "crash_summary.", "", FORM_LOG },
+    { "build.", "", FORM_TEXT },       { "version.", "", FORM_VERSION },
+    { "dmidecode.", "", FORM_TEXT },   { "report.", ".json", FORM_JSON },
+    { "report.", ".html", FORM_HTML },
+};
+
+struct making {
+    const struct outgoing_options *options;
+    struct scrub *scrub; /* NULL: nothing is hidden */
+    struct report_zip *zip;
+    size_t n, total;
+    unsigned left_out;
+};
+
+static bool find_form(const char *name, enum form *form)
+{
+    struct span s = span_str(name);
+
+    if (span_ends(s, ".enc.z"))
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        if (span_starts(s, members[i].prefix) && span_ends(s, members[i].suffix)) {
+            *form = members[i].form;
+            return true;
+        }
+    return false;
+}
+
+static bool is_report_json(const char *name)
+{
+    enum form form;
+
+    return find_form(name, &form) && form == FORM_JSON;
+}
+
+static int take_report(void *ctx, const char *name, struct span bytes)
+{
+    json_t **report = ctx;
+
+    json_decref(*report);
+    *report = json_loadb(bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
+    return 0;
+}
+
+static int protect(struct scrub *s, const json_t *value)
+{
+    const json_t *item;
+    size_t i;
+    int r = 0;
+
+    if (json_is_string(value))
+        return scrub_protect(s, span_str(json_string_value(value)));
+    json_array_foreach(value, i, item) if (r == 0) r =
+        protect(s, json_is_object(item) ? json_object_get(item, "name") : item);
+    return r;
+}
+
+/* What a report's structure is made of: a machine of the name of a module keeps its traces. */
+static int protect_report(struct scrub *s, const json_t *report)
+{
+    static const char *const keys[] = { "title",   "alt_titles",     "crash_function",  "stack",
+                                        "modules", "kernel_release", "modules_unloaded" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        int r = protect(s, json_object_get(report, keys[i]));
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int outgoing_teach(struct scrub *s, const json_t *report, const struct private_values *known)
+{
+    static const struct {
+        const char *key;
+        enum scrub_kind kind;
+    } collected[] = { { "serial", SCRUB_SERIAL },
+                      { "account", SCRUB_STEAM },
+                      { "steamid", SCRUB_STEAM },
+                      { "hostname", SCRUB_HOST } };
+    const json_t *item;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(json_object_get(report, "reports"), i, item) if (r == 0) r =
+        protect_report(s, item);
+    for (i = 0; r == 0 && i < ARRAY_SIZE(collected); i++)
+        r = scrub_add_known(s, collected[i].kind,
+                            span_str(json_get_str(json_object_get(report, "collected"),
+                                                  collected[i].key, "")));
+    return r == 0 && known ? private_values_tell(known, s) : r;
+}
+
+/* Bytes that are no UTF-8 become '?': a reader that decodes strictly reads it all the same. */
+static int add_utf8(struct span text, struct strbuf *out)
+{
+    while (text.n > 0) {
+        unsigned char c = (unsigned char)text.p[0];
+        size_t n = c < 0x80                ? 1
+                   : c >= 0xc2 && c < 0xe0 ? 2
+                   : c >= 0xe0 && c < 0xf0 ? 3
+                   : c >= 0xf0 && c < 0xf5 ? 4
+                                           : 0;
+        json_t *sequence = n > 1 && n <= text.n ? json_stringn(text.p, n) : NULL;
+
+        if (n == 1 || sequence)
+            (void)strbuf_span(out, span_take(&text, n));
+        else
+            (void)strbuf_char(out, '?'), (void)span_take(&text, 1);
+        json_decref(sequence);
+    }
+    return out->failed;
+}
+
+static int scrub_report(struct scrub *s, struct span bytes, struct strbuf *out)
+{
+    _cleanup_json_ json_t *json = json_loadb(bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    if (!json)
+        return -EBADMSG;
+    r = scrub_json(s, json);
+    if (r < 0)
+        return r == -EFBIG ? -EBADMSG : r;
+    text = json_dumps(json, JSON_INDENT(1));
+    return text ? strbuf_str(out, text) : -ENOMEM;
+}
+
+static int transform(const struct making *m, enum form form, struct span bytes, struct strbuf *out)
+{
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+    struct span line;
+    int r = 0;
+
+    if (m->options->plain && form == FORM_VERSION && span_next_line(&bytes, &line))
+        bytes = line;
+    if (m->options->plain && (form == FORM_LOG || form == FORM_VERSION)) {
+        r = add_utf8(bytes, &text);
+        bytes = strbuf_view(&text);
+    }
+    if (r < 0 || !m->scrub)
+        return r < 0 ? r : strbuf_span(out, bytes);
+    if (form == FORM_JSON)
+        return scrub_report(m->scrub, bytes, out);
+    return form == FORM_HTML ? scrub_html(m->scrub, bytes, out) : scrub_text(m->scrub, bytes, out);
+}
+
+static int take_member(void *ctx, const char *name, struct span bytes)
+{
+    _cleanup_strbuf_ struct strbuf out = { 0 };
+    struct making *m = ctx;
+    enum form form;
+    int r;
+
+    if (!find_form(name, &form) || strchr(name, '/') || strlen(name) > NAME_MAX) {
+        m->left_out++;
+        return 0;
+    }
+    r = transform(m, form, bytes, &out);
+    if (r == -EBADMSG) {
+        m->left_out++; /* damaged: it cannot be looked through */
+        return 0;
+    }
+    if (r < 0)
+        return r;
+    if (++m->n > MAX_MEMBERS || !add_size(m->total, out.n, &m->total) || m->total > MAX_TOTAL)
+        return -EFBIG;
+    return report_zip_add(m->zip, name, m->options->time, strbuf_view(&out));
+}
+
+static int write_zip(int zip, struct making *m, int fd)
+{
+    _cleanup_(report_zip_abandonp) struct report_zip *made = NULL;
+    int r = report_zip_create(fd, &made);
+
+    m->zip = made;
+    if (r == 0)
+        r = report_zip_read(zip, MAX_MEMBER, NULL, take_member, m);
+    return r < 0 ? r : report_zip_finish(TAKE_PTR(made));
+}
+
+static int make_scrub(int zip, const struct private_values *known, struct scrub **out)
+{
+    _cleanup_(scrub_freep) struct scrub *s = NULL;
+    _cleanup_json_ json_t *report = NULL;
+    int r = report_zip_read(zip, MAX_MEMBER, is_report_json, take_report, &report);
+
+    if (r == 0)
+        r = scrub_new(&s);
+    if (r == 0)
+        r = outgoing_teach(s, report, known);
+    if (r == 0)
+        *out = TAKE_PTR(s);
+    return r;
+}
+
+int outgoing_make(int zip, const struct outgoing_options *options, struct outgoing *out)
+{
+    _cleanup_outgoing_ struct outgoing made = OUTGOING_INIT;
+    _cleanup_(scrub_freep) struct scrub *scrub = NULL;
+    struct making m = { .options = options };
+    off_t size;
+    int r = options->scrub ? make_scrub(zip, options->known, &scrub) : 0;
+
+    if (r < 0)
+        return r;
+    m.scrub = scrub;
+    made.fd = memfd_create("report", MFD_CLOEXEC);
+    if (made.fd < 0)
+        return -errno;
+    r = write_zip(zip, &m, made.fd);
+    if (r < 0)
+        return r;
+    size = lseek(made.fd, 0, SEEK_END);
+    if (size < 0 || lseek(made.fd, 0, SEEK_SET) < 0)
+        return -errno;
+    made.size = (uint64_t)size;
+    made.left_out = m.left_out;
+    for (int kind = 0; scrub && kind < SCRUB_N_KINDS; kind++)
+        made.replaced[kind] = scrub_count(scrub, (enum scrub_kind)kind);
+    *out = made;
+    made.fd = -EBADF;
+    return 0;
+}
+
+void outgoing_done(struct outgoing *outgoing)
+{
+    close_fd(&outgoing->fd);
+    outgoing->fd = -EBADF;
+}
+
+void outgoing_describe(const struct outgoing *outgoing, char *buf, size_t size)
+{
+    size_t n = 0;
+
+    (void)span_copy(SPAN("nothing"), buf, size);
+    for (int kind = 0; kind < SCRUB_N_KINDS; kind++) {
+        int more;
+
+        if (outgoing->replaced[kind] == 0)
+            continue;
+        more = snprintf(buf + n, size - n, "%s%u %s", n > 0 ? ", " : "", outgoing->replaced[kind],
+                        scrub_kind_name((enum scrub_kind)kind));
+        if (more < 0 || (size_t)more >= size - n)
+            return;
+        n += (size_t)more;
+    }
+}
