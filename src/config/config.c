@@ -45,6 +45,14 @@ const struct config_key config_keys[] = {
     { "POST_URL", CONFIG_STRING, KEY(post_url),
       "https://api.steampowered.com/ICrashReportService/ACTIONCrashUpload/v1", 0, 0,
       "Where reports go. The word ACTION stands for Start and Finish." },
+    { "SENTRY_DSN", CONFIG_STRING, KEY(sentry_dsn), "", 0, 0,
+      "Reports go to this Sentry project, too: https://KEY@HOST/PROJECT. Empty: to none." },
+    { "HANDOVER_FOLDER", CONFIG_STRING, KEY(handover_folder), "", 0, 0,
+      "Reports are handed over to another tool in this folder, too, such as\n"
+      "/var/lib/steamos-log-submitter/pending/kdump. Empty: to none." },
+    { "SCRUB", CONFIG_BOOL, KEY(scrub), "1", 0, 0,
+      "1: addresses, serials, and names of people, hosts and networks are replaced in whatever\n"
+      "leaves the machine; kdump-steamos report --as-sent shows it. 0: it leaves as it is." },
     { "LOGINVDF", CONFIG_STRING, KEY(loginvdf), "", 0, 0,
       "Steam's loginusers.vdf, for the account's name in the report. Empty: found below the\n"
       "home of user 1000." },

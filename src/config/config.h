@@ -21,6 +21,9 @@ struct config {
     char *loginvdf; /* "" : below user 1000's home */
     char *post_url; /* has the word ACTION; "" : no server */
     /* ours */
+    char *sentry_dsn;      /* "" : no Sentry */
+    char *handover_folder; /* absolute; "" : to no other tool */
+    bool scrub;            /* what leaves the machine */
     uint64_t keep_reports; /* reports in each state folder */
     uint64_t keep_vmcores;
     uint64_t min_free_space;       /* bytes to leave free on the spool's file system */

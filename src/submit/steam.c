@@ -6,6 +6,7 @@
 #include "parse/steam_answer.h"
 #include "submit/backend.h"
 #include "submit/http.h"
+#include "submit/parcel.h"
 
 #define ACTION "ACTION"
 
@@ -82,14 +83,16 @@ static enum submit_outcome judge(struct delivery *d, const char *step, int perfo
     return outcome;
 }
 
-static int make_start_form(const struct delivery *d, struct strbuf *form)
+/* steamid is the account's own, as the API wants it; all else is what the parcel says. */
+static int make_start_form(const struct delivery *d, const struct parcel *parcel,
+                           struct strbuf *form)
 {
-    const struct report_fields *f = d->fields;
+    const struct report_fields *f = &parcel->fields;
     char size[24], time[24];
 
-    (void)snprintf(size, sizeof(size), "%llu", (unsigned long long)d->size);
+    (void)snprintf(size, sizeof(size), "%llu", (unsigned long long)parcel->outgoing.size);
     (void)snprintf(time, sizeof(time), "%lld", (long long)f->crash_time);
-    (void)http_form_add(form, "steamid", span_str(f->steamid));
+    (void)http_form_add(form, "steamid", span_str(d->fields->steamid));
     (void)http_form_add(form, "have_dump_file", SPAN("1"));
     (void)http_form_add(form, "dump_file_size", span_str(size));
     (void)http_form_add(form, "product", SPAN("holo"));
@@ -123,13 +126,14 @@ static enum submit_outcome post(struct delivery *d, const char *action, struct s
     return judge(d, action, http_perform(&request, answer), answer);
 }
 
-static enum submit_outcome start(struct delivery *d, struct steam_answer *out)
+static enum submit_outcome start(struct delivery *d, const struct parcel *parcel,
+                                 struct steam_answer *out)
 {
     _cleanup_(http_answer_done) struct http_answer answer = HTTP_ANSWER_INIT;
     _cleanup_strbuf_ struct strbuf form = { 0 };
     enum submit_outcome outcome;
     const char *why = "";
-    int r = make_start_form(d, &form);
+    int r = make_start_form(d, parcel, &form);
 
     if (r < 0)
         return SUBMIT_LATER;
@@ -144,7 +148,8 @@ static enum submit_outcome start(struct delivery *d, struct steam_answer *out)
     return r == -ENOMEM ? SUBMIT_LATER : SUBMIT_PROTOCOL;
 }
 
-static enum submit_outcome put(struct delivery *d, const struct steam_answer *to)
+static enum submit_outcome put(struct delivery *d, const struct parcel *parcel,
+                               const struct steam_answer *to)
 {
     _cleanup_(http_answer_done) struct http_answer answer = HTTP_ANSWER_INIT;
     struct http_header headers[STEAM_ANSWER_MAX_HEADERS];
@@ -154,8 +159,8 @@ static enum submit_outcome put(struct delivery *d, const struct steam_answer *to
         .cacert = d->cacert,
         .headers = headers,
         .n_headers = to->n_headers,
-        .file = d->zip,
-        .file_size = d->size,
+        .file = parcel->outgoing.fd,
+        .file_size = parcel->outgoing.size,
         .max_answer = MAX_IGNORED_ANSWER,
         .progress = d->progress,
     };
@@ -180,14 +185,17 @@ static enum submit_outcome finish(struct delivery *d)
 static enum submit_outcome start_and_put(struct delivery *d)
 {
     _cleanup_free_ struct steam_answer *to = calloc(1, sizeof(*to)); /* 46 KiB */
+    _cleanup_parcel_ struct parcel parcel = PARCEL_INIT;
     enum submit_outcome outcome;
     int r;
 
     if (!to)
         return SUBMIT_LATER;
-    outcome = start(d, to);
+    outcome = parcel_make(d, false, &parcel);
     if (outcome == SUBMIT_OK)
-        outcome = put(d, to);
+        outcome = start(d, &parcel, to);
+    if (outcome == SUBMIT_OK)
+        outcome = put(d, &parcel, to);
     if (outcome != SUBMIT_OK)
         return outcome;
     d->attempt->phase = ATTEMPT_FINISHING;
