@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "collect/bundle.h"
 #include "collect/collect.h"
+#include "collect/private.h"
 #include "spool/report_zip.h"
 #include "spool/spool.h"
 
@@ -250,6 +251,20 @@ static bool is_crash(const struct pstore_event *event)
     return false;
 }
 
+/* Before the report can be seen: who sends it hides what is noted here. */
+static int note_private_values(struct collection *c)
+{
+    _cleanup_private_values_ struct private_values values = { 0 };
+    _cleanup_close_ int state = spool_open_state(&c->spool, true);
+    int r = state < 0 ? state : private_gather(&c->context->root, &values);
+
+    if (r == 0)
+        r = private_values_save(&values, state);
+    if (r < 0 && r != -ENOMEM)
+        log_warning_errno(r, "cannot note this machine's names for the scrubber, ignoring");
+    return r == -ENOMEM ? r : 0;
+}
+
 static int collect_event(struct collection *c, const struct pstore_records *records,
                          const struct pstore_event *event)
 {
@@ -264,6 +279,8 @@ static int collect_event(struct collection *c, const struct pstore_records *reco
     }
     if (!c->have_facts) {
         if (facts_gather(&context->root, &context->config, context->ops, &c->facts) < 0)
+            return log_oom();
+        if (note_private_values(c) < 0)
             return log_oom();
         c->have_facts = true;
     }

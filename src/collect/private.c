@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "collect/private.h"
+
+enum { MAX_ENTRIES = 512, MAX_PASSWD = 1 << 20, FIRST_USER = 1000, NOBODY = 65534 };
+
+/* One file, one value. */
+static const struct {
+    const char *path;
+    enum scrub_kind kind;
+} files[] = {
+    { "/proc/sys/kernel/hostname", SCRUB_HOST },
+    { "/etc/hostname", SCRUB_HOST },
+    { "/etc/machine-id", SCRUB_ID },
+    { "/sys/class/dmi/id/product_serial", SCRUB_SERIAL },
+    { "/sys/class/dmi/id/board_serial", SCRUB_SERIAL },
+    { "/sys/class/dmi/id/chassis_serial", SCRUB_SERIAL },
+    { "/sys/class/dmi/id/product_uuid", SCRUB_UUID },
+    { "/sys/class/dmi/id/board_asset_tag", SCRUB_SERIAL },
+    { "/sys/class/dmi/id/chassis_asset_tag", SCRUB_SERIAL },
+};
+
+/* A file in each entry of a directory. */
+static const struct {
+    const char *dir, *file;
+    enum scrub_kind kind;
+} places[] = {
+    { "/sys/block", "wwid", SCRUB_DISK },
+    { "/sys/block", "device/wwid", SCRUB_DISK },
+    { "/sys/block", "device/serial", SCRUB_DISK },
+    { "/sys/block", "device/cid", SCRUB_DISK },
+    { "/sys/class/nvme", "serial", SCRUB_DISK },
+    { "/sys/bus/usb/devices", "serial", SCRUB_SERIAL },
+    { "/sys/class/power_supply", "serial_number", SCRUB_SERIAL },
+};
+
+/* Directories with a file for each wireless network that is known, named by it. */
+static const struct {
+    const char *dir, *suffix;
+} networks[] = {
+    { "/etc/NetworkManager/system-connections", ".nmconnection" },
+    { "/var/lib/iwd", ".psk" },
+    { "/var/lib/iwd", ".open" },
+    { "/var/lib/iwd", ".8021x" },
+};
+
+/* What firmware says where it has no serial. */
+static bool says_nothing(const char *value)
+{
+    static const char *const words[] = { "none",
+                                         "unknown",
+                                         "not specified",
+                                         "default string",
+                                         "to be filled by o.e.m.",
+                                         "system serial number",
+                                         "chassis serial number",
+                                         "no asset tag",
+                                         "not available",
+                                         "not applicable",
+                                         "(none)" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (span_eq_case(span_str(value), words[i]))
+            return true;
+    /* "0000:00:14.0": what the kernel gives its root hubs. */
+    return strspn(value, "0123456789abcdef:.") == strlen(value) && strchr(value, ':');
+}
+
+static int add_file(const struct root *root, const char *path, enum scrub_kind kind,
+                    struct private_values *out)
+{
+    char value[SCRUB_MAX_VALUE];
+
+    if (root_read_line(root, path, value, sizeof(value)) < 0 || says_nothing(value))
+        return 0;
+    return private_values_add(out, kind, span_str(value));
+}
+
+typedef int (*visit_entry)(void *ctx, const char *name);
+
+static int each_entry(const struct root *root, const char *path, visit_entry visit, void *ctx)
+{
+    _cleanup_closedir_ DIR *dir = dir_stream(root_open_dir(root, path));
+    const struct dirent *entry;
+    unsigned n = 0;
+    int r = 0;
+
+    while (dir && r == 0 && n++ < MAX_ENTRIES && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.')
+            r = visit(ctx, entry->d_name);
+    return r;
+}
+
+struct gathering {
+    const struct root *root;
+    struct private_values *out;
+    size_t row; /* of the table */
+};
+
+static int visit_place(void *ctx, const char *name)
+{
+    const struct gathering *g = ctx;
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/%s/%s", places[g->row].dir, name, places[g->row].file);
+
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return 0;
+    return add_file(g->root, path, places[g->row].kind, g->out);
+}
+
+static int visit_network(void *ctx, const char *name)
+{
+    const struct gathering *g = ctx;
+    struct span s = span_str(name);
+
+    if (!span_ends(s, networks[g->row].suffix))
+        return 0;
+    s.n -= strlen(networks[g->row].suffix);
+    return private_values_add(g->out, SCRUB_SSID, s);
+}
+
+static int add_users(const struct root *root, struct private_values *out)
+{
+    _cleanup_strbuf_ struct strbuf passwd = { 0 };
+    struct span text, line, name, field;
+    uint64_t uid;
+    int r = root_read(root, "/etc/passwd", MAX_PASSWD, &passwd);
+
+    if (r < 0 && r != -EFBIG)
+        return r == -ENOMEM ? r : 0;
+    text = strbuf_view(&passwd);
+    for (r = 0; r == 0 && span_next_line(&text, &line);)
+        if (span_next_field(&line, ':', &name) && span_next_field(&line, ':', &field) &&
+            span_next_field(&line, ':', &field) && span_to_u64(field, &uid) && uid >= FIRST_USER &&
+            uid < NOBODY)
+            r = private_values_add(out, SCRUB_USER, name);
+    return r;
+}
+
+int private_gather(const struct root *root, struct private_values *out)
+{
+    struct gathering g = { .root = root, .out = out };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
+        r = add_file(root, files[i].path, files[i].kind, out);
+    if (r == 0)
+        r = add_users(root, out);
+    for (g.row = 0; r == 0 && g.row < ARRAY_SIZE(places); g.row++)
+        r = each_entry(root, places[g.row].dir, visit_place, &g);
+    for (g.row = 0; r == 0 && g.row < ARRAY_SIZE(networks); g.row++)
+        r = each_entry(root, networks[g.row].dir, visit_network, &g);
+    return r;
+}
