@@ -18,6 +18,7 @@ enum {
     STATE_SHIFT = 62,
     MAX_TEXT_BITS = 31, /* LOG_BUF_LEN_MAX */
     MAX_COUNT_BITS = MAX_TEXT_BITS - 5, /* a descriptor for 32 bytes of text (PRB_AVGBITS) */
+    MAX_DAMAGED = 1 << 17, /* then the ring is none; 4 MiB of log have as many records */
 };
 #define ID_MASK ((1ULL << STATE_SHIFT) - 1)
 
@@ -171,7 +172,7 @@ int ring_dump(const struct vmcore *v, struct printer *p, struct vmcore_log *log)
     if (n > ring.count)
         n = ring.count;
     id = (ring.head - (n - 1)) & ID_MASK;
-    for (; n > 0 && p->error == 0; n--, id = (id + 1) & ID_MASK)
+    for (; n > 0 && p->error == 0 && log->damaged < MAX_DAMAGED; n--, id = (id + 1) & ID_MASK)
         dump_record(&ring, id, p, log);
     return log->records == 0 && log->damaged > 0 ? -EBADMSG : 0;
 }
