@@ -32,3 +32,4 @@ struct backend {
 };
 
 extern const struct backend backend_steam;
+extern const struct backend backend_sentry;

@@ -48,8 +48,9 @@ int concise_stack(struct span stack, size_t max, struct strbuf *out)
     return out->failed;
 }
 
-/* The stack is the printed trace, which on most machines begins with the caller of the function that
- * crashed: that one stands in the register dump. *out is empty where the trace has it already. */
+/* The stack is the printed trace, which on most machines begins with the caller of the function
+ * that crashed: that one stands in the register dump. *out is empty where the trace has it already.
+ */
 static int crashed_frame(const json_t *rip, struct span stack, struct strbuf *out)
 {
     const char *function = json_get_str(rip, "function_name", "");
@@ -88,6 +89,7 @@ static int take_report(struct report_fields *f, struct span bytes)
         return -EBADMSG;
     if (span_to_u64(id, &number) && !span_starts(id, "0x"))
         (void)snprintf(f->steamid, sizeof(f->steamid), "%llu", (unsigned long long)number);
+    (void)span_copy(span_str(json_get_str(collected, "serial", "0")), f->serial, sizeof(f->serial));
     if (time > 0)
         f->crash_time = time;
     if (primary < 0)
@@ -137,7 +139,7 @@ static int take_member(void *ctx, const char *name, struct span bytes)
 
 int report_fields_read(int zip, int64_t crash_time, struct report_fields *out)
 {
-    struct report_fields fields = { .steamid = "0", .crash_time = crash_time };
+    struct report_fields fields = { .steamid = "0", .serial = "0", .crash_time = crash_time };
     int r = report_zip_read(zip, MAX_MEMBER, is_wanted, take_member, &fields);
 
     if (r < 0) {

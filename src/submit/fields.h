@@ -7,6 +7,7 @@
 
 struct report_fields {
     char steamid[21]; /* decimal; "0": unknown */
+    char serial[65];  /* of the device; "0": unknown */
     char build[128];
     char version[128];         /* of the kernel that crashed */
     int64_t crash_time;        /* seconds since the epoch */

@@ -100,10 +100,16 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx)
     struct transfer *t = ctx;
     struct span line = { p, size * n }, name;
 
-    if (span_starts(line, "HTTP/"))
+    if (span_starts(line, "HTTP/")) {
         t->answer->retry_after = -1; /* a 100 Continue came before */
-    if (span_next_field(&line, ':', &name) && line.p && span_eq_case(name, "Retry-After"))
+        t->answer->rate_limits[0] = '\0';
+    }
+    if (!span_next_field(&line, ':', &name) || !line.p)
+        return size * n;
+    if (span_eq_case(name, "Retry-After"))
         t->answer->retry_after = retry_after_parse(span_trim(line), time(NULL));
+    else if (span_eq_case(name, "X-Sentry-Rate-Limits"))
+        (void)span_copy(span_trim(line), t->answer->rate_limits, sizeof(t->answer->rate_limits));
     return size * n;
 }
 
@@ -241,7 +247,7 @@ static int set_put(CURL *curl, const struct http_request *request, struct transf
 static int set_post(CURL *curl, const struct http_request *request)
 {
     SET(CURLOPT_POST, 1L);
-    SET(CURLOPT_TIMEOUT, (long)TOTAL_SECONDS);
+    SET(CURLOPT_TIMEOUT, (long)(request->seconds ? request->seconds : TOTAL_SECONDS));
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->form.n);
     SET(CURLOPT_POSTFIELDS, request->form.p);
     return 0;

@@ -20,16 +20,18 @@ struct http_request {
     /* … PUT of a file's bytes from its start; -1: POST */
     int file;
     uint64_t file_size;
+    unsigned seconds;  /* for all of a POST; 0: a minute */
     size_t max_answer; /* bytes; a longer answer is a failure */
     bool progress;     /* show a PUT's progress on stderr */
 };
 
 struct http_answer {
-    int status;          /* 0: no answer came */
-    struct strbuf body;  /* owned */
-    int64_t retry_after; /* seconds from now that the server asks for; -1: it does not */
-    bool unreachable;    /* nobody was there: offline, no name, refused */
-    char error[256];     /* of the transport; "" : none */
+    int status;            /* 0: no answer came */
+    struct strbuf body;    /* owned */
+    int64_t retry_after;   /* seconds from now that the server asks for; -1: it does not */
+    bool unreachable;      /* nobody was there: offline, no name, refused */
+    char rate_limits[512]; /* X-Sentry-Rate-Limits; "" : none */
+    char error[256];       /* of the transport; "" : none */
 };
 
 #define HTTP_ANSWER_INIT  \
