@@ -60,6 +60,7 @@ struct ring {
     uint64_t descs, infos, data; /* addresses */
     uint64_t count, size;        /* descriptors; bytes of text */
     uint64_t tail, head;         /* ids */
+    uint64_t text_left;          /* blocks do not overlap: all text fits into the ring */
     struct window desc_window, info_window, text_window;
 };
 
@@ -98,6 +99,7 @@ static int read_ring(struct ring *ring)
         return -EBADMSG;
     ring->count = 1ULL << count_bits;
     ring->size = 1ULL << size_bits;
+    ring->text_left = ring->size;
     ring->head &= ID_MASK;
     ring->tail &= ID_MASK;
     return 0;
@@ -145,10 +147,11 @@ static void dump_record(struct ring *ring, uint64_t id, struct printer *p, struc
     if (!info || !get(info, at->info_size, at->nsec, 8, &nsec) ||
         !get(info, at->info_size, at->text_len, 2, &n) ||
         !get(info, at->info_size, at->caller, 4, &caller) ||
-        !find_text(ring, begin, next, &start, &n)) {
+        !find_text(ring, begin, next, &start, &n) || n > ring->text_left) {
         log->damaged++;
         return;
     }
+    ring->text_left -= n;
     print_prefix(p, nsec, p->callers, (uint32_t)caller);
     if (!print_memory(p, ring->v, &ring->text_window, ring->data + start, (size_t)n))
         log->damaged++;
