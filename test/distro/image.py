@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The disk of a whole Debian machine: systemd, GRUB for UEFI, a root and a /home of their own.
+
+Made from the distribution's own packages by mmdebstrap; nothing of the host's is in it and nothing
+on the host is mounted. Three partitions: the EFI system partition, the root, /home. What takes long
+is kept below build/distro.
+"""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+CACHE = TOP / "build/distro"
+
+SUITE = "bookworm"
+MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
+PACKAGES = """
+    systemd-sysv udev dbus kmod e2fsprogs iproute2 ca-certificates strace
+    linux-image-amd64 initramfs-tools zstd grub-efi-amd64
+    dmidecode libcurl4 libarchive13 libjansson4 libkmod2 libmount1
+""".split()
+# Of the image's 700 MB nobody reads these.
+LEFT_OUT = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/info/*"]
+# Drivers that no virtual machine has; half of all modules.
+UNUSED_DRIVERS = ["gpu", "media", "infiniband", "net/wireless", "net/ethernet", "staging", "isdn",
+                  "iio", "scsi", "hid", "input", "usb", "mtd", "platform", "thunderbolt"]
+
+MIB = 1 << 20
+ESP, ROOT, HOME = 1, 2, 3
+SIZES = {ESP: 64 * MIB, ROOT: 1600 * MIB, HOME: 256 * MIB}
+# Known beforehand, so that fstab and the kernel's command line can name them.
+PARTUUID = {number: f"6b64756d-7000-4000-8000-00000000000{number}" for number in SIZES}
+TYPES = {ESP: "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
+         ROOT: "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709",
+         HOME: "933AC7E1-2EB4-4F13-B844-0E14E2AEF915"}
+
+FSTAB = f"""\
+PARTUUID={PARTUUID[ROOT]} / ext4 rw,noatime 0 1
+PARTUUID={PARTUUID[HOME]} /home ext4 rw,noatime,nofail,x-systemd.device-timeout=60s 0 2
+PARTUUID={PARTUUID[ESP]} /boot/efi vfat noauto 0 0
+"""
+
+# A root shell on the second serial line: what the tests type into.
+AGENT = """\
+[Unit]
+Description=A shell for the tests
+DefaultDependencies=no
+After=sysinit.target
+Conflicts=shutdown.target
+
+[Service]
+ExecStart=/bin/sh
+StandardInput=tty-force
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS1
+TTYReset=no
+Environment=HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TERM=dumb PS1= PS2=
+Restart=always
+RestartSec=0
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+# mem= makes a RAM buffer, from there to the next multiple of 64 MiB: far below the RAM's top, where
+# the firmware has its own. Without the EFI variables, ramoops is what pstore gets.
+GRUB_DEFAULTS = """\
+# If you change this file, run 'update-grub' afterwards to update
+# /boot/grub/grub.cfg.
+GRUB_DEFAULT=0
+GRUB_TIMEOUT=0
+GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`
+GRUB_CMDLINE_LINUX_DEFAULT="quiet"
+GRUB_CMDLINE_LINUX="console=ttyS0 no_timer_check tsc=reliable audit=0 mem=720M efi_pstore.pstore_disable=1"
+GRUB_TERMINAL=console
+GRUB_DISABLE_OS_PROBER=true
+"""
+
+NETWORK = "[Match]\nName=en*\n[Network]\nDHCP=yes\n"
+
+FILES = {
+    "etc/fstab": FSTAB,
+    "etc/hostname": "handheld\n",
+    "etc/default/grub": GRUB_DEFAULTS,
+    "etc/systemd/system/test-shell.service": AGENT,
+    "etc/systemd/network/20-wired.network": NETWORK,
+    # Small and quick to unpack: the disk's driver and the file system, not every driver there is.
+    "etc/initramfs-tools/conf.d/small": "MODULES=list\nCOMPRESS=zstd\n",
+    "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\n",
+    "etc/systemd/journald.conf.d/test.conf": "[Journal]\nStorage=persistent\n",
+}
+ENABLED = {"sysinit.target.wants/test-shell.service": "../test-shell.service",
+           "multi-user.target.wants/systemd-networkd.service":
+               "/lib/systemd/system/systemd-networkd.service"}
+MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
+          "fstrim.timer", "getty@tty1.service", "serial-getty@ttyS0.service", "man-db.timer",
+          "systemd-networkd-wait-online.service"]
+
+
+def run(*command, **options):
+    """A command that must succeed; its words are told where it does not."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False, **options)
+    if done.returncode != 0:
+        words = done.stdout.decode(errors="replace")[-3000:]
+        raise RuntimeError(f"{command[0]} failed with status {done.returncode}:\n{words}")
+    return done.stdout
+
+
+def missing_tools():
+    """What is needed and not there; tools/setup --distro installs it."""
+    tools = ["mmdebstrap", "mkfs.ext4", "mkfs.vfat", "mcopy", "sfdisk", "grub-mkimage"]
+    return [tool for tool in tools if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
+
+
+def base_archive():
+    """The distribution's packages, unpacked and configured, as a tar file."""
+    key = hashlib.sha256(repr((SUITE, PACKAGES, LEFT_OUT)).encode()).hexdigest()[:12]
+    archive = CACHE / f"base-{SUITE}-{key}.tar"
+    if not archive.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        partial = archive.with_suffix(".partial.tar")
+        run("mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES),
+            '--aptopt=APT::Install-Recommends "false"',
+            *[f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT], SUITE, partial, MIRROR)
+        partial.rename(archive)
+    return archive
+
+
+def _write(tree, name, content):
+    path = tree / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def _unpack_root(tree, files):
+    with tarfile.open(base_archive()) as archive:
+        archive.extractall(tree, numeric_owner=True)
+    for drivers in tree.glob("lib/modules/*/kernel/drivers"):
+        for name in UNUSED_DRIVERS:
+            shutil.rmtree(drivers / name, ignore_errors=True)
+    for name, content in (FILES | files).items():
+        _write(tree, name, content)
+    units = tree / "etc/systemd/system"
+    for name, target in ENABLED.items():
+        (units / name).parent.mkdir(parents=True, exist_ok=True)
+        (units / name).symlink_to(target)
+    for name in MASKED:
+        (units / name).unlink(missing_ok=True)
+        (units / name).symlink_to("/dev/null")
+    (tree / "etc/machine-id").write_text("")
+    (tree / "home").mkdir(exist_ok=True)
+    (tree / "boot/efi").mkdir(parents=True, exist_ok=True)
+
+
+def _initramfs(tree):
+    """Made anew with FILES' short list of modules."""
+    (version,) = [path.name for path in (tree / "lib/modules").iterdir()]
+    run("chroot", tree, "depmod", version)
+    run("chroot", tree, "update-initramfs", "-u", "-k", version)
+
+
+def _grub(folder):
+    """GRUB as one EFI program that reads the root's own grub.cfg."""
+    config = folder / "grub-early.cfg"
+    config.write_text(f"search --no-floppy --set=root --file /boot/grub/grub.cfg\n"
+                      "set prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n")
+    program = folder / "grub.efi"
+    run("grub-mkimage", "-O", "x86_64-efi", "-o", program, "-p", "/boot/grub", "-c", config,
+        "part_gpt", "ext2", "fat", "normal", "linux", "search", "search_fs_file", "search_fs_uuid",
+        "search_label", "configfile", "echo", "test", "gzio", "loadenv", "all_video", "sleep",
+        "reboot", "halt", "true", "minicmd", "gfxterm", "efi_gop")
+    return program
+
+
+def _esp(folder, path):
+    with open(path, "wb") as file:
+        file.truncate(SIZES[ESP])
+    run("mkfs.vfat", "-n", "ESP", path)
+    run("mmd", "-i", path, "::EFI", "::EFI/BOOT")
+    run("mcopy", "-i", path, _grub(folder), "::EFI/BOOT/BOOTX64.EFI")
+
+
+def _assemble(disk, partitions):
+    """GPT and the partitions' content, each at a MiB's border."""
+    start, lines = MIB, ["label: gpt"]
+    places = {}
+    for number, size in SIZES.items():
+        lines.append(f"start={start // 512}, size={size // 512}, type={TYPES[number]}, "
+                     f"uuid={PARTUUID[number]}")
+        places[number] = start
+        start += size
+    with open(disk, "wb") as file:
+        file.truncate(start + MIB)
+    run("sfdisk", disk, input="\n".join(lines).encode())
+    for number, path in partitions.items():
+        run("dd", f"if={path}", f"of={disk}", "bs=1M", f"seek={places[number] // MIB}",
+            "conv=notrunc,sparse")
+
+
+def make_disk(disk, files=None, home=None):
+    """Writes a disk image; files are put into the root, home is a folder with /home's content.
+    Gives (kernel, initramfs) for the first boot, which has to make grub.cfg."""
+    disk = pathlib.Path(disk)
+    disk.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=disk.parent) as name:
+        folder = pathlib.Path(name)
+        tree, empty = folder / "root", folder / "home"
+        tree.mkdir()
+        empty.mkdir()
+        _unpack_root(tree, files or {})
+        _initramfs(tree)
+        boot = disk.parent / "boot"
+        boot.mkdir(exist_ok=True)
+        (kernel,), (initramfs,) = tree.glob("boot/vmlinuz-*"), tree.glob("boot/initrd.img-*")
+        shutil.copy(kernel, boot / "vmlinuz")
+        shutil.copy(initramfs, boot / "initrd.img")
+        run("mkfs.ext4", "-q", "-L", "root", "-d", tree, folder / "root.img", f"{SIZES[ROOT] // 1024}k")
+        run("mkfs.ext4", "-q", "-L", "home", "-d", home or empty, folder / "home.img",
+            f"{SIZES[HOME] // 1024}k")
+        _esp(folder, folder / "esp.img")
+        _assemble(disk, {ESP: folder / "esp.img", ROOT: folder / "root.img",
+                         HOME: folder / "home.img"})
+    return boot / "vmlinuz", boot / "initrd.img"
+
+
+if __name__ == "__main__":
+    print(*make_disk(CACHE / "try/disk.img"))

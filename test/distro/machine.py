@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A running distribution in QEMU: boots by firmware and GRUB, and has a shell for the tests."""
+
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+import image
+
+OVMF_CODE = ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/edk2/x64/OVMF_CODE.4m.fd"]
+OVMF_VARS = ["/usr/share/OVMF/OVMF_VARS_4M.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"]
+BOOT_TIMEOUT = 300  # seconds; firmware, GRUB, kernel and systemd under emulation on a busy machine
+
+
+class MachineError(Exception):
+    """The machine did not do what it should; the text ends with its last words."""
+
+
+class Machine:
+    """disk: an image of image.make_disk(). The machine gets a copy of it in folder, so that many
+    start from one disk; keep=True: the disk itself."""
+
+    def __init__(self, disk, folder, ram=1024, keep=False, serial_number="TESTSERIAL",
+                 product="Jupiter", extra=()):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.ram = ram
+        self.serial_number = serial_number
+        self.product = product
+        self.extra = list(extra)
+        self.console = self.folder / "serial.log"
+        self.process = None
+        self._shell = None
+        self._count = 0
+        self._pending = b""
+        self.disk = pathlib.Path(disk)
+        if not keep:
+            copy = self.folder / "disk.img"
+            image.run("cp", "--sparse=always", "--reflink=auto", self.disk, copy)
+            self.disk = copy
+        self.variables = self.folder / "vars.fd"
+        shutil.copy(_first(OVMF_VARS), self.variables)
+
+    def command(self, kernel=None, initramfs=None, cmdline=""):
+        """QEMU's command line; with a kernel, firmware's boot order and GRUB are left out."""
+        kvm = os.environ.get("KVM") == "1"
+        words = [
+            "qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none",
+            "-machine", "q35", "-accel", "kvm" if kvm else "tcg,thread=multi",
+            "-cpu", "host" if kvm else "max,pcid=off,la57=off", "-m", f"{self.ram}M", "-smp", "1",
+            "-serial", f"file:{self.console}", "-chardev", f"socket,id=shell,path={self._socket()},"
+            "server=on,wait=off", "-serial", "chardev:shell",
+            "-drive", f"if=none,id=disk,format=raw,file={self.disk}",
+            "-device", "virtio-blk-pci,drive=disk" + ("" if kernel else ",bootindex=0"),
+            "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
+            "-smbios", "type=0,vendor=Test,version=F7A0000",
+            "-smbios", f"type=1,manufacturer=Valve,product={self.product},version=1,"
+                       f"serial={self.serial_number}",
+            "-smbios", f"type=2,manufacturer=Valve,product={self.product},version=1,serial=B1",
+            *self.extra]
+        if kernel:
+            words += ["-kernel", str(kernel), "-initrd", str(initramfs), "-append", cmdline]
+        else:
+            words += ["-drive", f"if=pflash,format=raw,readonly=on,file={_first(OVMF_CODE)}",
+                      "-drive", f"if=pflash,format=raw,file={self.variables}"]
+        return words
+
+    def _socket(self):
+        return f"/tmp/kdump-distro-{os.getpid()}-{id(self):x}.sock"
+
+    def start(self, **boot):
+        """Switches it on and waits for the shell."""
+        self.console.write_bytes(b"")
+        with open(self.folder / "qemu.log", "wb") as log:
+            self.process = subprocess.Popen(self.command(**boot), stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+        end = time.monotonic() + 20
+        self._shell = socket.socket(socket.AF_UNIX)
+        while self._shell.connect_ex(self._socket()) != 0:
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise MachineError((self.folder / "qemu.log").read_text())
+            time.sleep(0.05)
+        os.unlink(self._socket())
+        self.wait_for_shell()
+        return self
+
+    def _read_until(self, pattern, timeout, poke=None):
+        """What the shell says up to a match of pattern; poke is typed every second until then."""
+        end, next_poke = time.monotonic() + timeout, 0
+        while True:
+            found = re.search(pattern, self._pending)
+            if found:
+                before, self._pending = self._pending[:found.start()], self._pending[found.end():]
+                return before, found
+            now = time.monotonic()
+            if now > end:
+                raise MachineError(f"nothing like {pattern} within {timeout} s\n" + self.words())
+            if self.process.poll() is not None:
+                raise MachineError("the machine is off\n" + self.words())
+            if poke and now > next_poke:
+                self._shell.sendall(poke)
+                next_poke = now + 1
+            self._shell.settimeout(0.5)
+            try:
+                self._pending += self._shell.recv(65536)
+            except (TimeoutError, ConnectionError):
+                pass
+
+    def wait_for_shell(self, timeout=BOOT_TIMEOUT):
+        """Until the shell of this boot answers; the boot itself may still go on."""
+        self._count += 1
+        word = f"here{self._count}"
+        self._pending = b""
+        # The tty echoes what is typed: the answer is told apart by what the shell makes of it.
+        self._read_until(rf"\n{word}-42\r?\n".encode(), timeout,
+                         poke=f"stty -echo; echo; echo {word}-$((6*7))\n".encode())
+        time.sleep(0.2)
+        self.run("true")
+
+    def run(self, script, timeout=120):
+        """(exit status, output) of a shell script."""
+        self._count += 1
+        mark = f"done{self._count}"
+        script = script.strip()
+        self._shell.sendall(f"( {script}\n) </dev/null; echo \"{mark}:$?\"\n".encode())
+        before, found = self._read_until(rf"{mark}:(\d+)\r?\n".encode(), timeout)
+        return int(found[1]), before.decode(errors="replace").replace("\r", "")
+
+    def check(self, script, timeout=120):
+        """The output of a script that must succeed."""
+        status, text = self.run(script, timeout)
+        if status != 0:
+            raise MachineError(f"{script!r} failed with status {status}:\n{text}")
+        return text
+
+    def settle(self, timeout=BOOT_TIMEOUT):
+        """Until systemd calls the boot finished; its verdict: running, degraded, …"""
+        return self.run("systemctl is-system-running --wait", timeout)[1].strip()
+
+    def reboots(self, script, timeout=BOOT_TIMEOUT):
+        """A script that brings the machine down; back when the next boot's shell answers."""
+        before = self.check("cat /proc/sys/kernel/random/boot_id").strip()
+        self._shell.sendall(f"{script}\n".encode())
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            self.wait_for_shell(timeout)
+            if self.check("cat /proc/sys/kernel/random/boot_id").strip() != before:
+                return
+            time.sleep(1)
+        raise MachineError("it did not come back\n" + self.words())
+
+    def put(self, path, content):
+        """A small text file in the machine."""
+        self.check(f"cat >'{path}' <<'END-OF-FILE'\n{content}\nEND-OF-FILE")
+
+    def power_off(self, timeout=120):
+        """A clean shutdown."""
+        self._shell.sendall(b"systemctl poweroff\n")
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise MachineError("it does not shut down\n" + self.words()) from None
+
+    def stop(self):
+        """Switches it off, whatever it does."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self._shell:
+            self._shell.close()
+
+    def words(self):
+        """The last of what it said on the console."""
+        text = self.console.read_bytes().decode(errors="replace") if self.console.exists() else ""
+        return "its last words:\n" + text[-3000:]
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exception):
+        self.stop()
+
+
+def _first(paths):
+    for path in paths:
+        if os.path.exists(path):
+            return path
+    raise MachineError(f"no firmware: none of {', '.join(paths)} is here; tools/setup installs it")
+
+
+def ready_disk(name, files=None):
+    """A disk whose grub.cfg is made, by the guest's own update-grub in a first boot."""
+    disk = image.CACHE / name / "disk.img"
+    if disk.exists():
+        return disk
+    partial = image.CACHE / (name + ".partial") / "disk.img"
+    shutil.rmtree(partial.parent, ignore_errors=True)
+    kernel, initramfs = image.make_disk(partial, files)
+    machine = Machine(partial, partial.parent, keep=True)
+    try:
+        machine.start(kernel=kernel, initramfs=initramfs,
+                      cmdline=f"root=PARTUUID={image.PARTUUID[image.ROOT]} rw quiet console=ttyS0 "
+                              "no_timer_check tsc=reliable")
+        machine.settle()
+        machine.check("mount -o remount,rw / && update-grub 2>&1", timeout=300)
+        machine.power_off()
+    finally:
+        machine.stop()
+    partial.parent.rename(disk.parent)
+    return disk
