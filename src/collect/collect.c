@@ -169,7 +169,7 @@ static int write_report(struct collection *c, const struct bundle *bundle, enum 
 /* Consent is what the configuration says now, at the collection. */
 static enum spool_state target_state(const struct config *config)
 {
-    return config->log_submission && config->post_url[0] ? SPOOL_PENDING : SPOOL_KEPT;
+    return config->log_submission && config_has_backend(config) ? SPOOL_PENDING : SPOOL_KEPT;
 }
 
 static int store_report(struct collection *c, const struct crash *crash)

@@ -31,6 +31,12 @@ struct config {
     uint64_t ramoops_console_size; /* bytes; 0: chosen from the region */
 };
 
+/* Whether reports go anywhere at all, where submission is on. */
+static inline bool config_has_backend(const struct config *config)
+{
+    return config->post_url[0] || config->sentry_dsn[0] || config->handover_folder[0];
+}
+
 enum config_type { CONFIG_STRING, CONFIG_BOOL, CONFIG_COUNT, CONFIG_SIZE };
 
 struct config_key {

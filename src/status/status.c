@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "outgoing/destinations.h"
 #include "pstore/backend.h"
 #include "pstore/panic_policy.h"
 #include "pstore/records.h"
@@ -124,7 +125,7 @@ static int gather(const struct context *context, struct status *s)
 
 static int print_text(const struct context *context, const struct status *s)
 {
-    _cleanup_strbuf_ struct strbuf how = { 0 };
+    _cleanup_strbuf_ struct strbuf how = { 0 }, to = { 0 };
     const struct config *config = &context->config;
     char when[32];
 
@@ -143,10 +144,12 @@ static int print_text(const struct context *context, const struct status *s)
     }
     if (!config->log_submission)
         printf("submission: off (LOG_SUBMISSION=0)\n");
-    else if (!config->post_url[0])
-        printf("submission: no server (POST_URL is empty)\n");
+    else if (!config_has_backend(config))
+        printf("submission: no server (POST_URL, SENTRY_DSN and HANDOVER_FOLDER are empty)\n");
+    else if (outgoing_destinations(config, &to) < 0)
+        return log_oom();
     else
-        printf("submission: to %s\n", config->post_url);
+        printf("submission: to %s\n", strbuf_cstr(&to));
     for (size_t i = 0; i < s->n_advice; i++)
         printf("%s %s\n", i == 0 ? "to do:" : "      ", s->advice[i]);
     return 0;
@@ -177,8 +180,8 @@ static int print_json(const struct context *context, const struct status *s)
                     backend_json(&s->backend), "blocked", s->blocked, "reports", reports, "folder",
                     context->config.kdump_folder, "last",
                     s->last ? report_entry_to_json(s->last) : json_null(), "submission",
-                    context->config.log_submission && context->config.post_url[0], "post_url",
-                    context->config.post_url, "advice", advice);
+                    context->config.log_submission && config_has_backend(&context->config),
+                    "post_url", context->config.post_url, "advice", advice);
     return top ? print_json_value(top) : log_oom();
 }
 

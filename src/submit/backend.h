@@ -9,6 +9,7 @@
 
 struct delivery {
     const struct config *config;
+    const struct root *root;
     const char *cacert; /* NULL: the system's */
     bool progress;
     const char *name; /* of the report */
@@ -33,3 +34,4 @@ struct backend {
 
 extern const struct backend backend_steam;
 extern const struct backend backend_sentry;
+extern const struct backend backend_directory;

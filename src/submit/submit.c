@@ -13,7 +13,8 @@
 
 enum { LOCK_TIMEOUT_MS = 30000 };
 
-static const struct backend *const backends[] = { &backend_steam };
+static const struct backend *const backends[] = { &backend_steam, &backend_sentry,
+                                                  &backend_directory };
 
 struct submission {
     const struct context *context;
@@ -126,6 +127,7 @@ static int deliver(struct submission *s, const struct spool_report *report, stru
     _cleanup_(report_fields_done) struct report_fields fields = { 0 };
     struct delivery delivery = {
         .config = &s->context->config,
+        .root = &s->context->root,
         .cacert = s->cacert,
         .progress = !s->context->quiet && isatty(STDERR_FILENO),
         .name = report->name,

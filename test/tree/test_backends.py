@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The Sentry and the directory back end, against servers and folders that misbehave."""
+
+import calendar
+import gzip
+import http.server
+import io
+import json
+import os
+import threading
+import time
+import zipfile
+
+import pytest
+
+from tree import TIME, Tree, panic_text, stamp
+
+NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
+FOLDER = "var/lib/steamos-log-submitter/pending/kdump"
+
+
+class Sentry:
+    """Takes envelopes; answers has (status, headers) for the next ones, then 200."""
+
+    def __init__(self):
+        outer = self
+        self.answers, self.requests = [], []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.requests.append((self.path, dict(self.headers), body))
+                status, headers = outer.answers.pop(0) if outer.answers else (200, {})
+                self.send_response(status)
+                for key, value in headers.items():
+                    self.send_header(key, value)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.dsn = f"http://0a1b2c3d@127.0.0.1:{self.server.server_port}/x/42"
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def envelopes(self):
+        return [parse_envelope(body) for _, _, body in self.requests]
+
+
+def parse_envelope(body):
+    """(header, [(item header, payload)]), by the lengths."""
+    file = io.BytesIO(gzip.decompress(body))
+    header, items = json.loads(file.readline()), []
+    while line := file.readline():
+        item = json.loads(line)
+        payload = file.read(item["length"])
+        assert len(payload) == item["length"] and file.read(1) == b"\n"
+        items.append((item, payload))
+    return header, items
+
+
+@pytest.fixture
+def sentry():
+    with Sentry() as one:
+        yield one
+
+
+@pytest.fixture
+def tree(tmp_path):
+    tree = Tree(tmp_path / "tree")
+    tree.write("etc/os-release", 'NAME="SteamOS"\nVERSION_ID=3.6\nBUILD_ID=20260101.1\n'
+               'VARIANT_ID=steamdeck\n')
+    tree.write("proc/sys/kernel/hostname", "Johns-Brick\n")
+    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n<6>[    1.000000] Johns-Brick at 10.1.2.3 \xff\n"
+                + panic_text(1))
+    tree.config(POST_URL="", HANDOVER_FOLDER="/nowhere")
+    assert tree.collect() == [NAME]
+    tree.config(HANDOVER_FOLDER="")
+    return tree
+
+
+def state(tree, name):
+    return json.loads((tree.folder / "state" / name).read_text())
+
+
+def attempt(tree):
+    (name,) = [n for n in tree.attempts() if NAME in n]
+    return state(tree, name)
+
+
+def test_sentry_gets_event_and_files(tree, sentry):
+    tree.config(SENTRY_DSN=sentry.dsn)
+    local = tree.members(tree.folder / NAME)
+    done = tree.run("submit")
+    assert done.returncode == 0, done.stderr
+    assert tree.zips("sent_logs") == [NAME] and tree.zips() == []
+    ((path, headers, body),) = sentry.requests
+    assert path == "/x/api/42/envelope/"
+    assert headers["Content-Type"] == "application/x-sentry-envelope"
+    assert "sentry_key=0a1b2c3d" in headers["X-Sentry-Auth"]
+    header, items = parse_envelope(body)
+    assert [item["type"] for item, _ in items] == ["event"] + ["attachment"] * 6
+    event = json.loads(items[0][1])
+    report = json.loads(local["report.json"])["reports"][0]
+    assert event["event_id"] == header["event_id"]
+    assert event["fingerprint"] == [report["signature"]]
+    assert event["timestamp"] == TIME and event["release"] == "20260101.1"
+    files = {item["filename"].split(".")[0]: data for item, data in items[1:]}
+    assert set(files) == {"dmesg-pstore", "crash_summary", "build", "version", "dmidecode",
+                          "report"} - ({"dmidecode"} if not local["dmidecode"] else set())
+    text = b"".join(data for _, data in items)
+    assert not [word for word in (b"Johns-Brick", b"10.1.2.3", b"FVAA12345678", b"gaben",
+                                  b"76561197960287930") if word in text]
+    assert b"<host-1> at <ip-1>" in files["dmesg-pstore"]
+    # the device is known by a hash that its serial does not give
+    assert len(event["user"]["id"]) == 32
+    assert state(tree, "device.json")["salt"] not in text.decode(errors="replace")
+
+
+def test_sentry_gets_a_report_twice_under_one_id(tree, sentry):
+    """Cut off before it was noted that the report was taken: Sentry tells it by its id."""
+    tree.config(SENTRY_DSN=sentry.dsn)
+    content = (tree.folder / NAME).read_bytes()
+    assert tree.run("submit").returncode == 0
+    (tree.folder / "sent_logs" / NAME).unlink()
+    (tree.folder / NAME).write_bytes(content)
+    assert tree.run("submit").returncode == 0
+    first, second = sentry.envelopes()
+    assert first[0]["event_id"] == second[0]["event_id"]
+
+
+def test_a_limit_is_kept_over_boots(tree, sentry):
+    tree.config(SENTRY_DSN=sentry.dsn)
+    sentry.answers = [(429, {"X-Sentry-Rate-Limits": "120:transaction:key, 600:error:organization",
+                             "Retry-After": "30"})]
+    assert tree.run("submit").returncode == 1
+    left = state(tree, "sentry.json")["until"] - time.time()
+    assert 540 < left <= 600
+    assert attempt(tree)["next_try"] - time.time() > 540
+    done = tree.run("submit", "--now")
+    assert done.returncode == 1 and "wants nothing" in done.stderr
+    assert len(sentry.requests) == 1
+    (tree.folder / "state/sentry.json").write_text('{"until": %d}' % (time.time() - 1))
+    assert tree.run("submit", "--now").returncode == 0
+
+
+def test_a_limit_beside_a_yes(tree, sentry):
+    tree.config(SENTRY_DSN=sentry.dsn)
+    sentry.answers = [(200, {"X-Sentry-Rate-Limits": "60::organization"})]
+    assert tree.run("submit").returncode == 0
+    assert 0 < state(tree, "sentry.json")["until"] - time.time() <= 60
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Sentry-Rate-Limits": "60:replay:organization"}])
+def test_a_refusal_without_a_limit_for_us(tree, sentry, headers):
+    tree.config(SENTRY_DSN=sentry.dsn)
+    sentry.answers = [(429, headers)]
+    assert tree.run("submit").returncode == 1
+    assert 30 < state(tree, "sentry.json")["until"] - time.time() <= 60
+
+
+def test_too_large_goes_without_files(tree, sentry):
+    tree.config(SENTRY_DSN=sentry.dsn)
+    sentry.answers = [(413, {})]
+    assert tree.run("submit").returncode == 0
+    first, second = sentry.envelopes()
+    assert len(first[1]) == 7 and [item["type"] for item, _ in second[1]] == ["event"]
+    assert first[0]["event_id"] == second[0]["event_id"]
+
+
+@pytest.mark.parametrize("status, left", [(503, ""), (500, ""), (408, ""), (403, "failed_logs"),
+                                          (400, "failed_logs"), (302, "")])
+def test_sentry_says_no(tree, sentry, status, left):
+    tree.config(SENTRY_DSN=sentry.dsn)
+    sentry.answers = [(status, {"Location": "file:///etc/passwd"})]
+    done = tree.run("submit")
+    assert done.returncode == 1 and str(status) in done.stderr
+    assert tree.zips(left) == [NAME] and len(sentry.requests) == 1
+
+
+def test_a_dsn_that_is_none(tree):
+    tree.config(SENTRY_DSN="https://sentry.example.org/1")
+    done = tree.run("submit")
+    assert "SENTRY_DSN" in done.stderr and tree.zips() == [NAME]
+
+
+def hand_over(tree):
+    tree.config(HANDOVER_FOLDER=f"/{FOLDER}")
+    folder = tree.path / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def as_the_other_tool_reads(path):
+    """What steamos-log-submitter's kdump helper does with a ZIP: anything that is not so ends its
+    whole run."""
+    name, extension = os.path.splitext(path.name)
+    assert extension == ".zip" and not name.startswith(".")
+    when = calendar.timegm(time.strptime(name.split("-")[-1], "%Y%m%d%H%M"))
+    members = {}
+    with zipfile.ZipFile(path) as z:
+        for member in z.namelist():
+            text = z.read(member).decode()  # strictly UTF-8
+            members[member.split(".")[0]] = text
+    assert "Kernel panic -" in members["dmesg-pstore"]
+    assert "\n" not in members["version"].strip() and members["version"].startswith("6.1.52-valve1")
+    assert "BUILD_ID=20260101.1" in members["build"]
+    return when, members
+
+
+def test_handed_over(tree):
+    folder = hand_over(tree)
+    done = tree.run("submit")
+    assert done.returncode == 0, done.stderr
+    (given,) = folder.iterdir()
+    when, members = as_the_other_tool_reads(given)
+    assert when == TIME - TIME % 60
+    assert "FVAA" not in given.name and "gaben" not in given.name
+    assert given.stat().st_mode & 0o777 == 0o640
+    assert "Johns-Brick" not in "".join(members.values())
+    assert tree.zips("sent_logs") == [NAME]
+
+
+def test_handed_over_once(tree):
+    folder = hand_over(tree)
+    content = (tree.folder / NAME).read_bytes()
+    for _ in range(2):
+        (tree.folder / NAME).write_bytes(content)
+        assert tree.run("submit").returncode == 0
+        (tree.folder / "sent_logs" / NAME).unlink()
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_two_crashes_of_one_minute(tree):
+    folder = hand_over(tree)
+    tree.panic(boot=2, time=TIME + 10)
+    assert tree.collect()
+    assert tree.run("submit").returncode == 0
+    given = list(folder.iterdir())
+    assert len(given) == 2 and all(as_the_other_tool_reads(g)[0] == TIME - TIME % 60 for g in given)
+
+
+def test_the_folder_is_not_there(tree):
+    tree.config(HANDOVER_FOLDER=f"/{FOLDER}")
+    done = tree.run("submit")
+    assert done.returncode == 1 and "no such folder" in done.stderr and tree.zips() == [NAME]
+
+
+def test_the_folder_is_a_link(tree):
+    tree.config(HANDOVER_FOLDER=f"/{FOLDER}/")
+    (tree.path / FOLDER).parent.mkdir(parents=True)
+    (tree.path / "elsewhere").mkdir()
+    (tree.path / FOLDER).symlink_to("/elsewhere")
+    done = tree.run("submit")
+    assert done.returncode == 1 and "not followed" in done.stderr
+    assert tree.zips() == [NAME] and list((tree.path / "elsewhere").iterdir()) == []
+
+
+def test_nobody_takes_them(tree):
+    folder = hand_over(tree)
+    for i in range(64):
+        (folder / f"kdump-{i}-{stamp(TIME)}.zip").write_bytes(b"")
+    done = tree.run("submit")
+    assert done.returncode == 1 and "nobody seems to take them" in done.stderr
+    assert tree.zips() == [NAME] and len(list(folder.iterdir())) == 64
+
+
+def test_a_full_disk(tree):
+    folder = hand_over(tree)
+    done = tree.run("submit", wrapper=["strace", "-f", "-o", "/dev/null", "-P", folder, "-e",
+                                       "trace=renameat2", "-e",
+                                       "inject=renameat2:error=ENOSPC"])
+    assert done.returncode == 1 and "No space left" in done.stderr
+    assert tree.zips() == [NAME] and list(folder.iterdir()) == []
+
+
+def test_relative_folder(tree):
+    tree.config(HANDOVER_FOLDER="var/x")
+    done = tree.run("submit")
+    assert "HANDOVER_FOLDER" in done.stderr and tree.zips() == [NAME]
