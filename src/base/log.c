@@ -19,7 +19,7 @@ bool log_enabled(enum log_level level)
 }
 
 /* systemd sets JOURNAL_STREAM to the device and inode of the stream that it connected. */
-static bool stderr_is_journal(void)
+bool log_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
     unsigned long long dev, ino;
@@ -30,7 +30,7 @@ static bool stderr_is_journal(void)
 }
 
 /* What a crash, a user or a server wrote must not forge a line or steer a terminal. */
-static void neutralize(char *text)
+void log_neutralize(char *text)
 {
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
@@ -48,12 +48,12 @@ void log_write(enum log_level level, int error, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    neutralize(text);
+    log_neutralize(text);
     if (error != 0)
         (void)snprintf(message, sizeof(message), "%s: %s", text, strerror(abs(error)));
     else
         (void)snprintf(message, sizeof(message), "%s", text);
-    if (stderr_is_journal())
+    if (log_is_journal())
         (void)dprintf(STDERR_FILENO, "<%d>%s\n", (int)level, message);
     else
         (void)dprintf(STDERR_FILENO, "kdump-steamos: %s%s\n",

@@ -19,6 +19,8 @@ enum log_level {
 
 void log_set_max_level(enum log_level level); /* default: LOG_LEVEL_INFO */
 bool log_enabled(enum log_level level);
+bool log_is_journal(void);        /* whether stderr is the journal's */
+void log_neutralize(char *text); /* control characters become blanks */
 void log_write(enum log_level level, int error, const char *fmt, ...) _printf_(3, 4);
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, 0, __VA_ARGS__)
