@@ -18,6 +18,8 @@ void bundle_done(struct bundle *bundle)
     }
     free(bundle->members);
     free(bundle->title);
+    free(bundle->signature);
+    free(bundle->kernel);
     *bundle = (struct bundle){ 0 };
 }
 
@@ -153,7 +155,9 @@ static int add_klog(struct bundle *bundle, const struct pstore_event *event,
     if (primary && primary->kernel_release)
         crashed = primary->kernel_release;
     bundle->title = strdup(primary && primary->title ? primary->title : "");
-    if (!bundle->title)
+    bundle->signature = strdup(primary && primary->signature ? primary->signature : "");
+    bundle->kernel = strdup(crashed);
+    if (!bundle->title || !bundle->signature || !bundle->kernel)
         return -ENOMEM;
     r = add_bytes(bundle, "crash_summary", -1, "", span_str(summary));
     if (r == 0)

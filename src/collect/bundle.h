@@ -15,9 +15,11 @@ struct member {
 struct bundle {
     struct member *members; /* owned */
     size_t n;
-    time_t time;  /* of the crash */
-    bool guessed; /* that time is the collection's, as the records have none */
-    char *title; /* owned; for people, "" where the log has no report */
+    time_t time;     /* of the crash */
+    bool guessed;    /* that time is the collection's, as the records have none */
+    char *title;     /* owned; for people, "" where the log has no report */
+    char *signature; /* owned; "" where the log has no report */
+    char *kernel;    /* owned; the release of the kernel that crashed, "" : unknown */
 };
 
 /* Makes all members of an event's report. -ENOMEM. */

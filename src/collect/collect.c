@@ -4,12 +4,16 @@
 #include <stdio.h>
 
 #include "base/atomic_file.h"
-#include "base/log.h"
+#include "base/journal.h"
 #include "collect/bundle.h"
 #include "collect/collect.h"
 #include "collect/private.h"
+#include "spool/proof.h"
 #include "spool/report_zip.h"
 #include "spool/spool.h"
+
+/* Of the catalog's entry (data/kdump-steamos.catalog). */
+#define MESSAGE_CRASH_RECORDED "584b942a0d344e338bb4a40e3ef5d24a"
 
 enum { LOCK_TIMEOUT_MS = 30000, MAX_NAME_ATTEMPTS = 1000 };
 
@@ -172,12 +176,63 @@ static enum spool_state target_state(const struct config *config)
     return config->log_submission && config_has_backend(config) ? SPOOL_PENDING : SPOOL_KEPT;
 }
 
+/* The way that the crash took, as struct proof names it. */
+static const char *mechanism(const struct crash *crash)
+{
+    static const struct {
+        const char *prefix, *name;
+    } ways[] = { { "efi", "efi" }, { "erst", "erst" }, { "ramoops", "ramoops" } };
+    const struct pstore_event *event = crash->event;
+
+    for (size_t i = 0; i < ARRAY_SIZE(ways) && event->n_dumps > 0; i++)
+        if (span_starts(span_str(event->dumps[0].name.backend), ways[i].prefix))
+            return ways[i].name;
+    return "pstore";
+}
+
+static void tell(struct collection *c, const struct crash *crash, enum spool_state state,
+                 const char *name)
+{
+    const struct bundle *bundle = &crash->bundle;
+    const char *title = bundle->title[0] ? bundle->title : "no known report in its log";
+    const struct journal_field fields[] = {
+        { "MESSAGE_ID", MESSAGE_CRASH_RECORDED },
+        { "KDUMP_TITLE", title },
+        { "KDUMP_SIGNATURE", bundle->signature[0] ? bundle->signature : NULL },
+        { "KDUMP_KERNEL", bundle->kernel[0] ? bundle->kernel : NULL },
+        { "KDUMP_MECHANISM", mechanism(crash) },
+        { "KDUMP_STATE", spool_state_name(state) },
+        { "KDUMP_FOLDER", c->spool.path },
+        { "KDUMP_REPORT", name },
+    };
+    char when[32];
+    struct tm tm;
+
+    (void)gmtime_r(&bundle->time, &tm);
+    (void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+    log_event(&c->context->root, LOG_LEVEL_NOTICE, fields, ARRAY_SIZE(fields),
+              "the crash of %s UTC is recorded: %s: %s (%s)", when, title, name,
+              spool_state_name(state));
+}
+
+/* That a crash came so far is the proof that crashes do. */
+static void note_proof(struct collection *c, const struct crash *crash)
+{
+    _cleanup_close_ int state = spool_open_state(&c->spool, true);
+    int r = state < 0 ? state
+                      : proof_note_crash(state, &c->context->root, crash->bundle.time,
+                                         crash->bundle.kernel, mechanism(crash));
+
+    if (r < 0)
+        log_warning_errno(r, "cannot note in %s/state that recording works, ignoring",
+                          c->spool.path);
+}
+
 static int store_report(struct collection *c, const struct crash *crash)
 {
     enum spool_state state = target_state(&c->context->config);
     const struct bundle *bundle = &crash->bundle;
-    char stamp[SPOOL_STAMP_MAX], name[NAME_MAX + 1], when[32];
-    struct tm tm;
+    char stamp[SPOOL_STAMP_MAX], name[NAME_MAX + 1];
 
     if (bundle->guessed && is_anywhere(&c->spool, crash))
         return 0;
@@ -202,11 +257,7 @@ static int store_report(struct collection *c, const struct crash *crash)
             continue;
         if (r < 0)
             return r;
-        (void)gmtime_r(&bundle->time, &tm);
-        (void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-        log_notice("the crash of %s UTC is recorded: %s: %s (%s)", when,
-                   bundle->title[0] ? bundle->title : "no known report in its log", name,
-                   spool_state_name(state));
+        tell(c, crash, state, name);
         return 0;
     }
     return -EEXIST;
@@ -292,6 +343,7 @@ static int collect_event(struct collection *c, const struct pstore_records *reco
                                "cannot store the report of a crash in %s; its records stay in "
                                "pstore, and the next boot tries again%s",
                                c->spool.path, advice(r));
+    note_proof(c, &crash);
     remove_records(c, records, event);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "pstore/records.h"
 #include "spool/boot_marker.h"
 #include "status/entry.h"
+#include "status/proven.h"
 #include "status/status.h"
 
 enum { MAX_ADVICE = 12 };
@@ -21,6 +22,7 @@ struct status {
     size_t n_panic;
     bool have_marker, blocked;
     struct boot_marker marker;
+    struct proven proven;
     bool spool_ok;
     int spool_error;
     unsigned counts[SPOOL_N_STATES];
@@ -61,6 +63,7 @@ static int look_at_spool(const struct context *context, struct status *s)
     int r = spool_open(&context->root, &context->config, false, &spool);
 
     s->spool_error = r;
+    proven_read(&context->root, -EBADF, proven_mechanism(&s->backend), &s->proven);
     if (r == -ENOENT)
         return 0; /* made by the first collection */
     if (r == 0)
@@ -76,12 +79,15 @@ static int look_at_spool(const struct context *context, struct status *s)
     state = spool_open_state(&spool, false);
     if (state >= 0)
         s->have_marker = boot_marker_read(state, &s->marker) == 0;
+    proven_read(&context->root, state, proven_mechanism(&s->backend), &s->proven);
     s->blocked = s->have_marker && s->marker.phase == BOOT_BLOCKED;
     return 0;
 }
 
 static void make_advice(const struct context *context, struct status *s)
 {
+    char proof[256];
+
     if (s->blocked)
         advise(s, "arming was stopped because it brought the machine down before; to arm again: "
                   "kdump-steamos arm --force");
@@ -100,6 +106,9 @@ static void make_advice(const struct context *context, struct status *s)
                (long long)s->panic[i].wanted);
     if (s->uncollected)
         advise(s, "a crash waits in pstore: kdump-steamos collect");
+    proven_advise(&s->proven, proof, sizeof(proof));
+    if (proof[0])
+        advise(s, "%s", proof);
     if (s->spool_error < 0 && s->spool_error != -ENOENT)
         advise(s, "the kdump folder %s cannot be read: %s", context->config.kdump_folder,
                strerror(-s->spool_error));
@@ -132,6 +141,9 @@ static int print_text(const struct context *context, const struct status *s)
     if (pstore_backend_describe(&s->backend, &how) < 0)
         return log_oom();
     printf("%s: %s\n", s->armed ? "armed" : "not armed", strbuf_cstr(&how));
+    strbuf_clear(&how);
+    proven_describe(&s->proven, &how);
+    printf("%s\n", strbuf_cstr(&how));
     printf("reports: %u pending, %u sent, %u kept, %u failed, in %s\n", s->counts[SPOOL_PENDING],
            s->counts[SPOOL_SENT], s->counts[SPOOL_KEPT], s->counts[SPOOL_FAILED],
            config->kdump_folder);
@@ -176,8 +188,8 @@ static int print_json(const struct context *context, const struct status *s)
     for (int state = 0; state < SPOOL_N_STATES; state++)
         (void)json_object_set_new(reports, spool_state_name((enum spool_state)state),
                                   json_integer(s->counts[state]));
-    top = json_pack("{s:b, s:o, s:b, s:o, s:s, s:o, s:b, s:s, s:o}", "armed", s->armed, "backend",
-                    backend_json(&s->backend), "blocked", s->blocked, "reports", reports, "folder",
+    top = json_pack("{s:b, s:o, s:o, s:b, s:o, s:s, s:o, s:b, s:s, s:o}", "armed", s->armed, "backend",
+                    backend_json(&s->backend), "proven", proven_to_json(&s->proven), "blocked", s->blocked, "reports", reports, "folder",
                     context->config.kdump_folder, "last",
                     s->last ? report_entry_to_json(s->last) : json_null(), "submission",
                     context->config.log_submission && config_has_backend(&context->config),
