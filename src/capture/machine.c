@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "capture/machine.h"
+
+/* include/uapi/linux/watchdog.h; libc's headers do not have it. */
+#define WATCHDOG_KEEPALIVE _IOR('W', 5, int)
+#define WATCHDOG_SET_TIMEOUT _IOWR('W', 6, int)
+
+enum {
+    WATCHDOG_SECONDS = 60,
+    FIRST_LIMIT = 120,
+    REBOOT_LIMIT = 30, /* from the decision to reboot to the guardian's */
+};
+
+static int console_fd = -1;
+/* Monotonic seconds at which the guardian reboots; shared with it. */
+static volatile int64_t *deadline;
+
+double uptime(void)
+{
+    struct timespec t = { 0 };
+
+    (void)clock_gettime(CLOCK_BOOTTIME, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+void sleep_ms(unsigned ms)
+{
+    struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+    (void)nanosleep(&t, NULL);
+}
+
+const char *errno_text(int r)
+{
+    return strerror(-r);
+}
+
+void console_write(const char *p, size_t n)
+{
+    while (console_fd >= 0 && n > 0) {
+        ssize_t done = write(console_fd, p, n);
+
+        if (done < 0 && errno != EINTR)
+            return;
+        if (done > 0) {
+            p += done;
+            n -= (size_t)done;
+        }
+    }
+}
+
+void say(const char *format, ...)
+{
+    char line[512];
+    va_list ap;
+    int n, m;
+
+    n = snprintf(line, sizeof(line), "[%12.6f] kdump-steamos: ", uptime());
+    if (n < 0)
+        return;
+    va_start(ap, format);
+    m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, ap);
+    va_end(ap);
+    if (m < 0)
+        return;
+    n = MIN(n + m, (int)sizeof(line) - 2);
+    line[n++] = '\n';
+    console_write(line, (size_t)n);
+}
+
+struct span read_text(const char *path, char *buf, size_t size)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t n = 0;
+
+    while (fd >= 0 && n < size) {
+        ssize_t got = read(fd, buf + n, size - n);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+    }
+    return span_trim(span_bytes(buf, n));
+}
+
+int write_text(const char *path, const char *text)
+{
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    return write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+/* ---- the way out ---- */
+
+static _Noreturn void reboot_hard(void)
+{
+    (void)write_text("/proc/sysrq-trigger", "b");
+    (void)reboot(RB_AUTOBOOT);
+    /* PID 1's end is a panic, and a panic a reboot; the guardian's end is not: it tries again. */
+    for (;;) {
+        if (getpid() == 1)
+            _exit(1);
+        sleep_ms(1000);
+        (void)write_text("/proc/sysrq-trigger", "b");
+    }
+}
+
+_Noreturn void machine_reboot(void)
+{
+    limit_set(REBOOT_LIMIT);
+    say("rebooting");
+    sync();
+    (void)reboot(RB_AUTOBOOT);
+    say("reboot(2) failed: %s", errno_text(-errno));
+    reboot_hard();
+}
+
+static void on_fault(int signal)
+{
+    static const char text[] = "\nkdump-steamos: the capture program failed; rebooting\n";
+
+    (void)signal;
+    console_write(text, sizeof(text) - 1);
+    sync();
+    reboot_hard();
+}
+
+/* ---- the guardian ---- */
+
+static int64_t now(void)
+{
+    struct timespec t = { 0 };
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+void limit_set(unsigned seconds)
+{
+    if (deadline)
+        *deadline = now() + seconds;
+    else
+        (void)alarm(seconds);
+}
+
+/* Drivers come when modules are loaded: asked for until one is there. It is never closed properly,
+ * so that it also watches over the reboot itself. */
+static int watchdog_open(void)
+{
+    int seconds = WATCHDOG_SECONDS;
+    int fd = open("/dev/watchdog", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)ioctl(fd, WATCHDOG_SET_TIMEOUT, &seconds);
+    return fd;
+}
+
+static _Noreturn void guard(void)
+{
+    int watchdog = -1;
+
+    (void)write_text("/proc/self/oom_score_adj", "-1000");
+    while (now() <= *deadline) {
+        if (watchdog < 0)
+            watchdog = watchdog_open();
+        if (watchdog >= 0)
+            (void)ioctl(watchdog, WATCHDOG_KEEPALIVE, 0);
+        sleep_ms(1000);
+    }
+    say("no progress within the time limit; rebooting");
+    reboot_hard();
+}
+
+static void start_guardian(void)
+{
+    void *shared = mmap(NULL, sizeof(*deadline), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t pid = -1;
+
+    if (shared != MAP_FAILED) {
+        deadline = shared;
+        limit_set(FIRST_LIMIT);
+        pid = fork();
+    }
+    if (pid == 0)
+        guard();
+    if (pid < 0) {
+        deadline = NULL;
+        limit_set(FIRST_LIMIT);
+        say("no guardian (%s), going on with an alarm only", errno_text(-errno));
+    }
+}
+
+/* ---- the start ---- */
+
+static void open_console(void)
+{
+    int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0) /* a kernel without console= still takes lines into its log */
+        fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    /* What is started later writes to it, too. */
+    for (int standard = 0; standard <= 2; standard++)
+        if (fd != standard)
+            (void)dup2(fd, standard);
+    console_fd = fd;
+}
+
+void machine_start(void)
+{
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGALRM };
+    static const struct {
+        const char *type, *place;
+    } mounts[] = { { "devtmpfs", "/dev" }, { "proc", "/proc" }, { "sysfs", "/sys" } };
+
+    (void)umask(077);
+    for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+        (void)mkdir(mounts[i].place, 0755);
+        (void)mount(mounts[i].type, mounts[i].place, mounts[i].type, MS_NOSUID | MS_NOEXEC, NULL);
+    }
+    open_console();
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+        (void)signal(faults[i], on_fault);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)write_text("/proc/sys/kernel/panic", "3");
+    (void)write_text("/proc/sys/kernel/panic_on_oops", "1");
+    (void)write_text("/proc/sys/kernel/sysrq", "1");
+    start_guardian();
+}

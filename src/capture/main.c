@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * PID 1 of the kernel that takes over after a crash. Saves the crashed kernel's log, and its memory
+ * where that is wanted, on the target that /kdump.conf names, and reboots. There is nobody to ask
+ * and nobody to see what fails: every step has a limit, and the next best thing behind it.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "capture/full.h"
+#include "capture/machine.h"
+#include "capture/save.h"
+#include "capture/target.h"
+
+enum {
+    LOG_SECONDS = 120,
+    CONSOLE_SECONDS = 600, /* a few MiB on a serial line */
+    EARLIEST = 1577836800, /* 2020: a clock that says less was never set */
+};
+
+static struct vmcore core;
+static struct conf conf;
+static bool callers;
+
+static int read_core(void *ctx, uint64_t offset, void *buf, size_t n)
+{
+    int fd = *(int *)ctx;
+    size_t done = 0;
+
+    if (offset > INT64_MAX - n)
+        return -ENODATA;
+    while (done < n) {
+        ssize_t got = pread(fd, (char *)buf + done, n - done, (off_t)(offset + done));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            return -ENODATA;
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+static int open_core(void)
+{
+    static int fd;
+    int r;
+
+    fd = open("/proc/vmcore", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        r = -errno;
+        say("cannot open /proc/vmcore: %s; was this kernel started by a crash?", errno_text(r));
+        return r;
+    }
+    r = vmcore_open(&core, &(struct vmcore_file){ &fd, read_core });
+    if (r < 0)
+        say("/proc/vmcore makes no sense: %s", errno_text(r));
+    return r;
+}
+
+/* Whether the crashed kernel would have shown callers (CONFIG_PRINTK_CALLER): this one, which is
+ * the same, does so in /dev/kmsg. */
+static bool kernel_shows_callers(void)
+{
+    _cleanup_close_ int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    char record[8192];
+    ssize_t n = fd < 0 ? -1 : read(fd, record, sizeof(record));
+    struct span text, header;
+
+    if (n <= 0)
+        return false;
+    text = span_bytes(record, (size_t)n);
+    return span_next_field(&text, ';', &header) && span_contains(header, ",caller=");
+}
+
+/* The kernel wrote it into VMCOREINFO when it crashed. */
+static int64_t crash_time(void)
+{
+    uint64_t seconds;
+    int64_t now = time(NULL);
+
+    if (vmcore_info_number(&core, "CRASHTIME", &seconds) && seconds >= EARLIEST &&
+        seconds <= INT32_MAX * 4ULL)
+        return (int64_t)seconds;
+    return now;
+}
+
+/* ---- without a target ---- */
+
+static int emit_console(void *ctx, const char *p, size_t n)
+{
+    console_write(p, n);
+    return 0;
+}
+
+static int emit_file(void *ctx, const char *p, size_t n)
+{
+    return write(*(int *)ctx, p, n) < 0 ? -errno : 0;
+}
+
+/* The log where it may still be found: in pstore, if the kernel has its device for messages of user
+ * space, and on the console. */
+static void save_elsewhere(void)
+{
+    _cleanup_close_ int pmsg = open("/dev/pmsg0", O_WRONLY | O_CLOEXEC);
+    int r;
+
+    limit_set(CONSOLE_SECONDS);
+    if (pmsg >= 0) {
+        r = vmcore_dmesg(&core, callers, emit_file, &pmsg, NULL);
+        say("the log was written to pstore (pmsg): %s", r < 0 ? errno_text(r) : "done");
+    }
+    say("the log of the crashed kernel follows");
+    r = vmcore_dmesg(&core, callers, emit_console, NULL, NULL);
+    say("end of the log%s%s", r < 0 ? ": " : "", r < 0 ? errno_text(r) : "");
+}
+
+/* ---- with one ---- */
+
+static int save(int folder)
+{
+    _cleanup_close_ int dir = -1;
+    char name[SAVE_NAME], path[512];
+    int64_t size;
+    int n;
+
+    limit_set(LOG_SECONDS);
+    dir = save_directory(folder, crash_time(), name);
+    if (dir < 0) {
+        say("cannot make a folder for this crash: %s", errno_text(dir));
+        return dir;
+    }
+    size = save_dmesg(dir, &core, callers);
+    if (size < 0)
+        say("cannot write crash/%s/dmesg.txt: %s", name, errno_text((int)size));
+    else
+        say("saved crash/%s/dmesg.txt, %lld bytes", name, (long long)size);
+    n = snprintf(path, sizeof(path), "%s/%.*s/crash/%s", TARGET_PLACE, (int)conf.subdir.n,
+                 conf.subdir.p ? conf.subdir.p : "", name);
+    if (conf.full_coredump && n > 0 && n < (int)sizeof(path))
+        (void)full_dump(&conf, &core, dir, path);
+    if (size < 0 && n > 0 && n < (int)sizeof(path))
+        (void)rmdir(path); /* unless something is in it */
+    return size < 0 ? (int)size : 0;
+}
+
+static void read_configuration(void)
+{
+    static char buf[CONF_MAX_FILE];
+    unsigned bad;
+
+    conf_parse(read_text("/kdump.conf", buf, sizeof(buf)), &conf, &bad);
+    if (bad > 0)
+        say("%u lines of /kdump.conf make no sense, ignoring", bad);
+}
+
+int main(void)
+{
+    struct utsname names;
+    struct span release;
+    int folder, r;
+
+    if (getpid() != 1) {
+        (void)fprintf(stderr, "This program is PID 1 of a crash kernel; it reboots the machine.\n");
+        return 2;
+    }
+    machine_start();
+    read_configuration();
+    if (open_core() < 0)
+        machine_reboot();
+    if (uname(&names) < 0 || !vmcore_info(&core, "OSRELEASE", &release))
+        release = span_str("unknown");
+    else if (!span_eq(release, names.release))
+        say("this kernel is %s", names.release);
+    say("Linux %.*s has crashed", (int)release.n, release.p);
+    callers = kernel_shows_callers();
+    modules_load();
+    folder = target_open(&conf);
+    r = folder < 0 ? folder : save(folder);
+    if (r < 0)
+        save_elsewhere();
+    if (folder >= 0)
+        target_close(folder);
+    machine_reboot();
+}

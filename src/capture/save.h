@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is written: crash/TIMESTAMP/ in the kdump folder, dmesg.txt and vmcore in it. */
+#pragma once
+
+#include "vmcore/vmcore.h"
+
+enum { SAVE_NAME = 32 };
+
+/* YYYYMMDDHHMMSS in UTC. */
+void save_timestamp(int64_t seconds, char out[SAVE_NAME]);
+/* Makes crash/TIMESTAMP below the folder, or TIMESTAMP-1 and so on where there is one already; its
+ * name is put into name. A descriptor, or a negative errno. */
+int save_directory(int folder, int64_t seconds, char name[SAVE_NAME]);
+/* Writes the log as dmesg.txt, durably and as a whole: the newest part of it, and a line that says
+ * so, where there is no room for all. The number of bytes, or a negative errno. */
+int64_t save_dmesg(int dir, const struct vmcore *v, bool callers);
