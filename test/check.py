@@ -3,8 +3,8 @@
 """Runs every test of every kind and ends in one line: N passed, M failed.
 
 Unit tests and fuzz replays run from the sanitizer build (build/check), whole verbs run on directory
-trees with that build's program, and virtual machines run what an installation would have
-(build/main). --fast leaves the virtual machines out; further arguments go to pytest.
+trees with that build's program and send reports to servers of others (npm packages, below
+build/peers), and virtual machines run what an installation would have (build/main). --fast leaves the virtual machines out; further arguments go to pytest.
 """
 
 import json
@@ -80,7 +80,8 @@ def main():
         "RECEIVER": os.path.join(MAIN, "tools", "receiver", "receiver"),
     }
     stages = [("units", run_meson),
-              ("trees", lambda: run_pytest("tree", arguments, sanitized))]
+              ("trees", lambda: run_pytest("tree", arguments, sanitized)),
+              ("peers", lambda: run_pytest("peers", arguments, sanitized))]
     if not fast:
         stages.append(("machines", lambda: run_pytest("vm", arguments, installed)))
     totals = [0, 0, 0]
