@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What an installation puts where, and what systemd says of it."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tree import TOP, program
+
+SYSTEM = "usr/lib/systemd/system"
+# Exposure as systemd rates it, at most; 10 is a service without any sandbox.
+EXPOSURE = {"kdump-steamos.service": 3.9, "kdump-steamos-settled.service": 2.5,
+            "kdump-steamos-collect.service": 2.5, "kdump-steamos-submit.service": 2.0}
+
+
+def run(*words, **options):
+    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False, **options)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A tree with what `make install` gives, from the build that is tested."""
+    tree = tmp_path_factory.mktemp("installed")
+    build = pathlib.Path(program()).parent.parent
+    run("meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tree)
+    prefixes = [path for path in ("usr", "usr/local") if (tree / path / "lib/systemd").exists()]
+    if prefixes == ["usr/local"]:  # a developer's build
+        shutil.move(tree / "usr/local", tree / "moved")
+        shutil.rmtree(tree / "usr")
+        shutil.move(tree / "moved", tree / "usr")
+        if (tree / "usr/etc").exists():
+            shutil.move(tree / "usr/etc", tree / "etc")
+    return tree
+
+
+@pytest.fixture(scope="module")
+def units(installed, tmp_path_factory):
+    """The units, with a program that is there."""
+    folder = tmp_path_factory.mktemp("units")
+    for unit in (installed / SYSTEM).glob("kdump-steamos*"):
+        text = re.sub(r"/\S+/kdump-steamos(?= )", program(), unit.read_text())
+        (folder / unit.name).write_text(text)
+    return folder
+
+
+def need(tool):
+    if not shutil.which(tool):
+        pytest.skip(f"{tool} is not installed")
+
+
+def test_files(installed):
+    found = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
+    for name in ["etc/default/kdump", "usr/lib/sysctl.d/60-kdump-steamos.conf",
+                 "usr/lib/sysusers.d/kdump-steamos.conf",
+                 "usr/lib/systemd/catalog/kdump-steamos.catalog",
+                 "usr/lib/systemd/system-preset/80-kdump-steamos.preset",
+                 f"{SYSTEM}/kdump-steamos.service", f"{SYSTEM}/kdump-steamos-collect.service"]:
+        assert name in found
+    outside = {name for name in found if not name.startswith("usr/")}
+    assert outside <= {"etc/default/kdump", "etc/atomic-update.conf.d/kdump-steamos.conf"}
+
+
+def test_systemd_accepts_the_units(units):
+    need("systemd-analyze")
+    words = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no",
+                *sorted(units.iterdir()), env=dict(os.environ, SYSTEMD_UNIT_PATH=f"{units}:"))
+    assert not [line for line in words.splitlines() if "kdump-steamos" in line], words
+
+
+def test_exposure(units):
+    need("systemd-analyze")
+    services = {path.name for path in units.glob("*.service")}
+    assert services <= EXPOSURE.keys()
+    for name in services:
+        words = run("systemd-analyze", "security", "--offline=yes", "--no-pager", units / name)
+        (level,) = re.findall(r"Overall exposure level for \S+ ([\d.]+)", words)
+        assert float(level) <= EXPOSURE[name], words
+
+
+def test_the_preset_enables_what_can_be_enabled(installed, units):
+    preset = installed / "usr/lib/systemd/system-preset/80-kdump-steamos.preset"
+    named = set(re.findall(r"^enable (\S+)$", preset.read_text(), re.MULTILINE))
+    can = {path.name for path in units.iterdir() if "\n[Install]\n" in path.read_text()}
+    assert can <= named
+    assert named <= can | {"kdump-steamos-submit.path", "kdump-steamos-submit.timer"}
+
+
+def test_enabling(installed, tmp_path):
+    need("systemctl")
+    tree = tmp_path / "tree"
+    shutil.copytree(installed / "usr/lib/systemd", tree / "usr/lib/systemd")
+    (tree / "etc/systemd/system").mkdir(parents=True)
+    run("systemctl", f"--root={tree}", "preset", "kdump-steamos.service",
+        "kdump-steamos-settled.timer", "kdump-steamos-collect.service")
+    links = {str(path.relative_to(tree / "etc/systemd/system"))
+             for path in (tree / "etc/systemd/system").rglob("*") if path.is_symlink()}
+    assert links >= {"sysinit.target.wants/kdump-steamos.service",
+                     "timers.target.wants/kdump-steamos-settled.timer",
+                     "multi-user.target.wants/kdump-steamos-collect.service",
+                     "home.mount.wants/kdump-steamos-collect.service"}
+    run("systemctl", f"--root={tree}", "disable", "kdump-steamos.service",
+        "kdump-steamos-settled.timer", "kdump-steamos-collect.service")
+    assert not [path for path in (tree / "etc/systemd/system").rglob("*") if path.is_symlink()]
+
+
+def test_the_boot_waits_for_arming_only(units):
+    """A target waits for what it wants only where both have default dependencies."""
+    for path in units.glob("*.service"):
+        text = path.read_text()
+        if "[Install]" in text:
+            assert "\nDefaultDependencies=no\n" in text, path.name
+        if path.name != "kdump-steamos.service":
+            assert not re.search(r"^Before=(?!shutdown.target$)", text, re.MULTILINE), path.name
+        assert re.search(r"^TimeoutStartSec=(\d+s|\dmin)$", text, re.MULTILINE), path.name
+
+
+def test_the_catalog(installed, tmp_path):
+    """Compiles, and tells of fields that the program sends."""
+    need("journalctl")
+    catalog = installed / "usr/lib/systemd/catalog/kdump-steamos.catalog"
+    source = (TOP / "src/collect/collect.c").read_text()
+    assert set(re.findall(r"@(KDUMP_\w+)@", catalog.read_text())) <= \
+        set(re.findall(r'"(KDUMP_\w+)"', source))
+    (ident,) = re.findall(r"^-- ([0-9a-f]{32})$", catalog.read_text(), re.MULTILINE)
+    assert f'"{ident}"' in source
+    (tmp_path / "usr/lib/systemd/catalog").mkdir(parents=True)
+    (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
+    shutil.copy(catalog, tmp_path / "usr/lib/systemd/catalog")
+    run("journalctl", f"--root={tmp_path}", "--update-catalog")
+    assert (tmp_path / "var/lib/systemd/catalog/database").stat().st_size > 500
+
+
+def test_the_user(installed, tmp_path):
+    need("systemd-sysusers")
+    (tmp_path / "etc").mkdir()
+    run("systemd-sysusers", f"--root={tmp_path}",
+        installed / "usr/lib/sysusers.d/kdump-steamos.conf")
+    (line,) = (tmp_path / "etc/passwd").read_text().splitlines()
+    assert re.fullmatch(r"kdump-steamos:x:\d+:\d+:[^:]*:/:(/usr)?/s?bin/nologin", line)
