@@ -1,54 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The verb table and the global options, nothing else. */
+/* Parses the global options and runs a verb, nothing else. */
 #include <getopt.h>
 #include <stdio.h>
 
-#include "arm/arm.h"
 #include "base/log.h"
-#include "collect/collect.h"
-#include "config/verb.h"
-#include "status/status.h"
-#include "submit/submit.h"
-
-static const struct verb *const verbs[] = {
-    &verb_arm,  &verb_collect, &verb_submit, &verb_status,
-    &verb_list, &verb_report,  &verb_prune,  &verb_disarm,
-};
+#include "verbs.h"
 
 static void print_help(void)
 {
     printf(
-        "Usage: kdump-steamos [--root=DIR] [--config=FILE] [-q|-v] VERB [ARGUMENTS]\n\n"
+        "Usage: kdump-steamos %s VERB [ARGUMENTS]\n\n"
         "Records kernel crashes: armed at boot, it keeps what a crash leaves behind, explains it\n"
-        "and sends it.\n\nVerbs:\n");
-    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        "and sends it.\n\nVerbs:\n",
+        global_arguments);
+    for (size_t i = 0; i < n_verbs; i++) {
         char left[80];
 
         (void)snprintf(left, sizeof(left), "%s %s", verbs[i]->name, verbs[i]->arguments);
-        printf("  %-34s %s\n", left, verbs[i]->summary);
+        printf("  %-34s", left);
+        printf(strlen(left) > 34 ? "\n%37s%s\n" : "%1s%s\n", "", verbs[i]->summary);
     }
-    printf(
-        "\nOptions:\n"
-        "  --root=DIR      work on the machine whose files are below DIR; nothing is done to the\n"
-        "                  running one\n"
-        "  --config=FILE   read FILE instead of /etc/default/kdump\n"
-        "  -q, --quiet     say only what went wrong\n"
-        "  -v, --verbose   say more\n"
-        "  -h, --help      this text; behind a verb, that verb's\n"
-        "  --version       the version\n\n"
-        "Exit status: 0 done, 1 failed, 2 wrong usage; status: 0 armed, 3 not armed.\n");
+    printf("\nOptions:\n%s\n"
+           "Exit status: 0 done, 1 failed, 2 wrong usage; status: 0 armed, 3 not armed.\n",
+           global_options);
 }
 
 static void print_verb_help(const struct verb *verb)
 {
-    printf("Usage: kdump-steamos %s %s\n\n%s.\n", verb->name, verb->arguments, verb->summary);
+    printf("Usage: kdump-steamos %s%s%s\n\n%s.\n", verb->name, verb->arguments[0] ? " " : "",
+           verb->arguments, verb->summary);
     if (verb->details)
         printf("\n%s", verb->details);
 }
 
 static const struct verb *find_verb(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+    for (size_t i = 0; i < n_verbs; i++)
         if (strcmp(name, verbs[i]->name) == 0)
             return verbs[i];
     return NULL;
