@@ -112,13 +112,22 @@ int unlink_durable(int dirfd, const char *name)
     return fd_sync(dirfd);
 }
 
-void atomic_file_sweep(int dirfd)
+static bool is_older(int dirfd, const char *name, time_t limit)
+{
+    struct stat st;
+
+    return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime <= limit;
+}
+
+void atomic_file_sweep(int dirfd, unsigned age)
 {
     _cleanup_closedir_ DIR *dir =
         dir_stream(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    time_t limit = time(NULL) - (time_t)age;
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir)))
-        if (span_starts(span_str(entry->d_name), TMP_PREFIX))
+        if (span_starts(span_str(entry->d_name), TMP_PREFIX) &&
+            (age == 0 || is_older(dirfd, entry->d_name, limit)))
             (void)unlinkat(dirfd, entry->d_name, 0);
 }

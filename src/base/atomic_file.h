@@ -37,6 +37,7 @@ int rename_durable(int olddirfd, const char *oldname, int newdirfd,
                    const char *newname) _must_check_;
 /* A durable unlink; a file that is gone already is fine. */
 int unlink_durable(int dirfd, const char *name) _must_check_;
-/* Removes the temporary files that an interrupted writer left in this directory. Call it only where
- * no other writer can be at work (the caller holds the folder's lock). */
-void atomic_file_sweep(int dirfd);
+/* Removes the temporary files that an interrupted writer left in this directory, if they are at
+ * least age seconds old. Age 0 is only for where no other writer can be at work (the caller holds the
+ * folder's lock). */
+void atomic_file_sweep(int dirfd, unsigned age);

@@ -135,6 +135,19 @@ static int add_report_json(struct bundle *bundle, const struct klog *klog,
     return text ? add_bytes(bundle, "report", -1, ".json", span_str(text)) : -ENOMEM;
 }
 
+/* The page that a person reads; the JSON has all of it for programs. */
+static int add_report_html(struct bundle *bundle, const struct klog *klog,
+                           const struct facts *facts)
+{
+    struct member *member = add(bundle, "report", -1, ".html");
+    char machine[256], build[128];
+    struct klog_view view = { .machine = machine, .os = build, .time = bundle->time };
+
+    (void)snprintf(machine, sizeof(machine), "%s %s", facts->vendor, facts->product);
+    (void)os_release_get(strbuf_view(&facts->os_release), "BUILD_ID", build, sizeof(build));
+    return member ? klog_to_html(klog, &view, &member->bytes) : -ENOMEM;
+}
+
 static int add_klog(struct bundle *bundle, const struct pstore_event *event,
                     const struct facts *facts)
 {
@@ -164,6 +177,8 @@ static int add_klog(struct bundle *bundle, const struct pstore_event *event,
         r = add_version(bundle, crashed, facts);
     if (r == 0)
         r = add_report_json(bundle, klog, event, facts, crashed);
+    if (r == 0)
+        r = add_report_html(bundle, klog, facts);
     return r;
 }
 

@@ -214,7 +214,8 @@ static int index_segments(struct indexer *x, const struct segments *segments)
     size_t n = 0, line_start = 0;
     uint32_t number = 1;
 
-    input->owned = malloc(input->original.n + 1);
+    /* Each segment may end in a line that had no end. */
+    input->owned = malloc(input->original.n + segments->n + 1);
     if (!input->owned)
         return -ENOMEM;
     input->text = (struct span){ input->owned, 0 };
@@ -237,6 +238,7 @@ static int index_segments(struct indexer *x, const struct segments *segments)
             r = add_line(x, (struct span){ input->owned + line_start, n - line_start }, number);
             if (r < 0)
                 return r;
+            input->owned[n++] = '\n';
             line_start = n;
         }
         /* Another dump does not go on with this one's line. */
@@ -245,6 +247,7 @@ static int index_segments(struct indexer *x, const struct segments *segments)
 
             if (r < 0)
                 return r;
+            input->owned[n++] = '\n';
             line_start = n;
         }
     }

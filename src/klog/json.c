@@ -3,26 +3,7 @@
 #include <stdio.h>
 
 #include "klog/internal.h"
-
-/* The length of the UTF-8 sequence at p, or 0 where there is none (RFC 3629). */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-    size_t length = p[0] < 0x80                   ? 1
-                    : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-                    : (p[0] & 0xf0) == 0xe0       ? 3
-                    : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                                  : 0;
-
-    if (length == 0 || length > n)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return length;
-}
+#include "klog/utf8.h"
 
 /* A string value; bytes that are no UTF-8 become U+FFFD. NULL when out of memory. */
 static json_t *json_span(struct span s)
@@ -32,15 +13,7 @@ static json_t *json_span(struct span s)
 
     if (value)
         return value;
-    while (s.n > 0) {
-        size_t n = utf8_length((const unsigned char *)s.p, s.n);
-
-        if (n > 0)
-            (void)strbuf_append(&b, s.p, n);
-        else
-            (void)strbuf_str(&b, "\xef\xbf\xbd");
-        (void)span_take(&s, n > 0 ? n : 1);
-    }
+    (void)utf8_append(&b, s);
     return b.failed ? NULL : json_stringn(strbuf_cstr(&b), b.n);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/atomic_file.h"
+#include "base/json_file.h"
 #include "base/log.h"
 #include "klog/klog.h"
 #include "pstore/events.h"
@@ -13,20 +14,48 @@
 
 enum { MAX_LOG = 64 << 20 };
 
-static bool is_dmesg(const char *name)
+/* What is to be explained, and what is known of it beside the log. */
+struct source {
+    struct strbuf log;
+    char machine[128], os[128];
+    struct klog_view view;
+};
+
+static void source_done(struct source *s)
 {
-    return span_starts(span_str(name), "dmesg-");
+    strbuf_clear(&s->log);
 }
 
-static int append_member(void *ctx, const char *name, struct span bytes)
+static bool is_wanted(const char *name)
 {
-    struct strbuf *out = ctx;
+    return span_starts(span_str(name), "dmesg-") ||
+           (span_starts(span_str(name), "report.") && span_ends(span_str(name), ".json"));
+}
 
-    return strbuf_span(out, bytes);
+/* What collect noted: when the crash was, and on what. */
+static void take_collected(struct source *s, struct span bytes)
+{
+    _cleanup_json_ json_t *top = json_loadb(bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *collected = json_object_get(top, "collected");
+
+    s->view.time = json_get_int(collected, "time", 0);
+    (void)snprintf(s->machine, sizeof(s->machine), "%s %s", json_get_str(collected, "vendor", ""),
+                   json_get_str(collected, "product", ""));
+    (void)snprintf(s->os, sizeof(s->os), "%s", json_get_str(collected, "build", ""));
+}
+
+static int take_member(void *ctx, const char *name, struct span bytes)
+{
+    struct source *s = ctx;
+
+    if (span_starts(span_str(name), "dmesg-"))
+        return strbuf_span(&s->log, bytes);
+    take_collected(s, bytes);
+    return 0;
 }
 
 /* The newest crash of a pstore directory. */
-static int read_pstore(const struct root *root, const char *path, struct strbuf *out)
+static int read_pstore(const struct root *root, const char *path, struct source *s)
 {
     _cleanup_(pstore_records_free) struct pstore_records records = { 0 };
     _cleanup_(pstore_events_free) struct pstore_events events = { 0 };
@@ -40,25 +69,26 @@ static int read_pstore(const struct root *root, const char *path, struct strbuf 
         return -ENODATA;
     if (events.n > 1)
         log_info("%zu crashes in %s; this is the newest", events.n, path);
-    return pstore_event_text(&events.items[events.n - 1], out);
+    s->view.time = events.items[events.n - 1].time;
+    return pstore_event_text(&events.items[events.n - 1], &s->log);
 }
 
 /* A report ZIP, or a log as text: a file tells by its first bytes which it is. */
-static int read_file(int fd, struct strbuf *out)
+static int read_file(int fd, struct source *s)
 {
     char magic[4] = "";
 
     if (pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
         memcmp(magic, "PK\3\4", 4) == 0) {
-        int r = report_zip_read(fd, MAX_LOG, is_dmesg, append_member, out);
+        int r = report_zip_read(fd, MAX_LOG, is_wanted, take_member, s);
 
-        return r < 0 ? r : out->n == 0 ? -ENODATA : 0;
+        return r < 0 ? r : s->log.n == 0 ? -ENODATA : 0;
     }
-    return fd_read_all(fd, MAX_LOG, out);
+    return fd_read_all(fd, MAX_LOG, &s->log);
 }
 
 /* The source is what the person who calls names: it is opened as such, not below the root. */
-static int read_source(const char *source, struct strbuf *out)
+static int read_source(const char *source, struct source *s)
 {
     _cleanup_root_ struct root here = { .fd = -EBADF };
     _cleanup_close_ int fd = -EBADF;
@@ -66,41 +96,17 @@ static int read_source(const char *source, struct strbuf *out)
     int r;
 
     if (strcmp(source, "-") == 0)
-        return fd_read_all(STDIN_FILENO, MAX_LOG, out);
+        return fd_read_all(STDIN_FILENO, MAX_LOG, &s->log);
     fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISDIR(st.st_mode))
-        return read_file(fd, out);
+        return read_file(fd, s);
     r = root_init(&here, source);
-    return r < 0 ? r : read_pstore(&here, "/", out);
+    return r < 0 ? r : read_pstore(&here, "/", s);
 }
 
-static int render_text(const struct klog *klog, struct strbuf *out)
-{
-    const struct klog_report *report = klog_primary(klog);
-    _cleanup_free_ char *summary = NULL;
-    int r = klog_summary(klog, &summary);
-
-    if (r < 0)
-        return r;
-    if (!report)
-        return strbuf_str(out, "No crash was found in this log. It ends:\n\n"),
-               strbuf_str(out, summary);
-    (void)strbuf_printf(out, "%s\n\n", report->title);
-    if (report->kernel_release)
-        (void)strbuf_printf(out, "kernel     %s\n", report->kernel_release);
-    if (report->comm)
-        (void)strbuf_printf(out, "task       %s\n", report->comm);
-    if (report->panic_message)
-        (void)strbuf_printf(out, "panic      %s\n", report->panic_message);
-    (void)strbuf_printf(out, "signature  %s\n", report->signature);
-    if (report->stack)
-        (void)strbuf_printf(out, "\nstack, innermost first:\n%s", report->stack);
-    return strbuf_printf(out, "\nthe log of it:\n%s", summary);
-}
-
-static int render_json(const struct klog *klog, struct strbuf *out)
+static int render_json(const struct klog *klog, const struct klog_view *view, struct strbuf *out)
 {
     _cleanup_json_ json_t *top = NULL;
     _cleanup_free_ char *text = NULL;
@@ -115,45 +121,82 @@ static int render_json(const struct klog *klog, struct strbuf *out)
     return strbuf_char(out, '\n');
 }
 
-/* What came out of a log must not steer the terminal that it is printed on. */
-static void neutralize(struct strbuf *text)
+typedef int renderer(const struct klog *, const struct klog_view *, struct strbuf *);
+
+static renderer *renderer_of(int option)
 {
-    for (size_t i = 0; i < text->n; i++)
-        if (((unsigned char)text->p[i] < ' ' && text->p[i] != '\n' && text->p[i] != '\t') ||
-            text->p[i] == 0x7f)
-            text->p[i] = '?';
+    return option == 'j' ? render_json : option == 'h' ? klog_to_html : klog_to_text;
 }
 
+/* Where a person sits and wants colours (no-color.org). */
+static bool wants_colour(const char *output)
+{
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+    return !output && isatty(STDOUT_FILENO) && !(no && no[0]) && term && strcmp(term, "dumb") != 0;
+}
+
+/* A file appears whole, and is its owner's alone; a device or pipe is written to as it is. */
 static int write_output(const char *path, struct span text)
 {
+    _cleanup_free_ char *copy = NULL;
     _cleanup_close_ int fd = -EBADF;
-    int r;
+    const char *slash;
+    struct stat st;
 
     if (!path || strcmp(path, "-") == 0)
-        return fwrite(text.p, 1, text.n, stdout) == text.n ? 0 : -EIO;
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    r = fd < 0 ? -errno : fd_write_all(fd, text.p, text.n);
-    return r < 0 ? r : fd_sync(fd);
+        return fwrite(text.p, 1, text.n, stdout) == text.n && fflush(stdout) == 0 ? 0 : -EIO;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        return fd < 0 ? -errno : fd_write_all(fd, text.p, text.n);
+    }
+    slash = strrchr(path, '/');
+    copy = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    if (!copy)
+        return -ENOMEM;
+    fd = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : file_write_atomic(fd, slash ? slash + 1 : path, 0600, text);
+}
+
+/* What is read of a source that is longer than MAX_LOG is explained all the same. */
+static int load(const char *name, struct source *s)
+{
+    int r = read_source(name, s);
+
+    if (r == -EFBIG && s->log.n > 0) {
+        log_warning("%s is longer than 64 MiB; the rest is not read", name);
+        r = 0;
+    }
+    if (r == -ENODATA)
+        return log_error_errno(r, "there is no kernel log in %s", name);
+    if (r < 0)
+        return log_error_errno(r, "cannot read %s", name);
+    s->view.source = name;
+    s->view.machine = s->machine;
+    s->view.os = s->os;
+    return 0;
 }
 
 static int run_report(struct context *context, int argc, char **argv)
 {
     static const struct option options[] = { { "text", no_argument, NULL, 't' },
                                              { "json", no_argument, NULL, 'j' },
+                                             { "html", no_argument, NULL, 'h' },
+                                             { "output", required_argument, NULL, 'o' },
                                              { 0 } };
     _cleanup_(klog_freep) struct klog *klog = NULL;
-    _cleanup_strbuf_ struct strbuf log = { 0 }, out = { 0 };
+    _cleanup_(source_done) struct source source = { 0 };
+    _cleanup_strbuf_ struct strbuf out = { 0 };
     const char *output = NULL;
-    bool json = false;
-    int option, r;
+    int option, form = 't', r;
 
     while ((option = getopt_long(argc, argv, "o:", options, NULL)) >= 0) {
+        if (option == '?')
+            return EXIT_USAGE;
         if (option == 'o')
             output = optarg;
-        else if (option == 't' || option == 'j')
-            json = option == 'j';
         else
-            return EXIT_USAGE;
+            form = option;
     }
     if (optind + 1 != argc) {
         log_error(
@@ -161,20 +204,15 @@ static int run_report(struct context *context, int argc, char **argv)
             "stdin");
         return EXIT_USAGE;
     }
-    r = read_source(argv[optind], &log);
-    if (r == -ENODATA)
-        return log_error_errno(r, "there is no kernel log in %s", argv[optind]);
-    if (r < 0 && !(r == -EFBIG && log.n > 0))
-        return log_error_errno(r, "cannot read %s", argv[optind]);
-    if (r == -EFBIG)
-        log_warning("%s is longer than 64 MiB; the rest is not read", argv[optind]);
-    r = klog_parse(strbuf_view(&log), &klog);
+    r = load(argv[optind], &source);
+    if (r < 0)
+        return r;
+    source.view.colour = wants_colour(output);
+    r = klog_parse(strbuf_view(&source.log), &klog);
     if (r == 0)
-        r = json ? render_json(klog, &out) : render_text(klog, &out);
+        r = renderer_of(form)(klog, &source.view, &out);
     if (r < 0)
         return log_oom();
-    if (!json)
-        neutralize(&out);
     r = write_output(output, strbuf_view(&out));
     if (r < 0)
         return log_error_errno(r, "cannot write %s", output ? output : "the report");
@@ -183,10 +221,11 @@ static int run_report(struct context *context, int argc, char **argv)
 
 const struct verb verb_report = {
     .name = "report",
-    .arguments = "[--text|--json] [-o FILE] SOURCE",
+    .arguments = "[--text|--json|--html] [-o FILE] SOURCE",
     .summary = "Explains the crash in a report ZIP, kernel log or pstore directory",
     .details = "  --text    for people (the default)\n"
                "  --json    for programs\n"
+               "  --html    one page for a browser, with the log and what is marked in it\n"
                "  -o FILE   write to FILE\n\n"
                "SOURCE may be - for stdin.\n",
     .run = run_report,

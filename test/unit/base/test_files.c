@@ -129,7 +129,9 @@ static void atomic_files_appear_whole_or_not(void **state)
 
     /* An interrupted writer's leftover goes, other files stay. */
     unit_write_str(t, "/.tmp-0123", "half");
-    atomic_file_sweep(dir);
+    atomic_file_sweep(dir, 3600);
+    assert_true(root_exists(&t->root, "/.tmp-0123"));
+    atomic_file_sweep(dir, 0);
     assert_false(root_exists(&t->root, "/.tmp-0123"));
     assert_true(root_exists(&t->root, "/b"));
 }

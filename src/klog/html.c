@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The report as one self-contained page. */
+#include <time.h>
+
+#include "klog/names.h"
+#include "klog/page.h"
+#include "klog/utf8.h"
+
+enum { MAX_SHOWN_TRACES = 64, MAX_NAME = 400 };
+
+int html_escape(struct strbuf *out, struct span text)
+{
+    static const struct {
+        char c;
+        const char *entity;
+    } entities[] = {
+        { '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" }, { '"', "&quot;" }, { '\'', "&#39;" },
+    };
+
+    while (text.n > 0) {
+        size_t n = 0, which = ARRAY_SIZE(entities);
+
+        while (n < text.n && which == ARRAY_SIZE(entities)) {
+            for (which = 0; which < ARRAY_SIZE(entities); which++)
+                if (text.p[n] == entities[which].c)
+                    break;
+            n += which == ARRAY_SIZE(entities);
+        }
+        (void)utf8_append_plain(out, span_take(&text, n));
+        if (which < ARRAY_SIZE(entities)) {
+            (void)strbuf_str(out, entities[which].entity);
+            (void)span_take(&text, 1);
+        }
+    }
+    return out->failed;
+}
+
+static void escape_str(struct strbuf *out, const char *text)
+{
+    (void)html_escape(out, span_str(text));
+}
+
+static void fact(struct strbuf *out, const char *name, struct span value)
+{
+    if (value.n == 0)
+        return;
+    (void)strbuf_printf(out, "<dt>%s</dt><dd>", name);
+    (void)html_escape(out, value);
+    (void)strbuf_str(out, "</dd>\n");
+}
+
+static void write_head(struct strbuf *out, const char *title)
+{
+    (void)strbuf_str(out,
+                     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                     "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
+                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                     "<meta name=\"referrer\" content=\"no-referrer\">\n<title>");
+    escape_str(out, title);
+    (void)strbuf_str(out, "</title>\n<style>\n");
+    (void)html_style(out);
+    (void)strbuf_str(out, "</style>\n</head>\n<body>\n<main>\n");
+}
+
+static void write_header(struct strbuf *out, const struct parsed_report *r)
+{
+    (void)strbuf_str(out, "<header><p class=\"kind\">");
+    escape_str(out, r->kind);
+    (void)strbuf_str(out, r->report.panic_message ? ", then panic</p>\n<h1>" : "</p>\n<h1>");
+    escape_str(out, r->report.title);
+    (void)strbuf_str(out, "</h1>\n<p class=\"lead\">");
+    escape_str(out, klog_explain_title(r));
+    (void)strbuf_str(out, ".</p></header>\n");
+}
+
+static void write_when(struct strbuf *out, const struct klog_view *view,
+                       const struct klog_scene *scene)
+{
+    time_t time = (time_t)view->time;
+    char date[40] = "";
+    struct tm tm;
+
+    if (view->time > 0 && gmtime_r(&time, &tm) &&
+        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm) > 0)
+        fact(out, "when", span_str(date));
+    if (scene->seconds >= 0)
+        (void)strbuf_printf(out, "<dt>after the boot</dt><dd>%.6f s</dd>\n", scene->seconds);
+}
+
+static void write_process(struct strbuf *out, const struct klog_details *d)
+{
+    fact(out, "process", d->comm);
+    if (d->pid >= 0)
+        (void)strbuf_printf(out, "<dt>process id</dt><dd>%lld</dd>\n", (long long)d->pid);
+    if (d->cpu >= 0)
+        (void)strbuf_printf(out, "<dt>CPU</dt><dd>%lld</dd>\n", (long long)d->cpu);
+}
+
+static void write_taints(struct strbuf *out, const struct klog_details *d)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < d->taints.n; i++) {
+        const char *meaning = klog_explain_taint(d->taints.p[i]);
+
+        if (!meaning)
+            continue;
+        (void)strbuf_printf(out, "%s%s (%c)", any ? "<br>" : "<dt>taint</dt><dd>", meaning,
+                            d->taints.p[i]);
+        any = true;
+    }
+    if (any)
+        (void)strbuf_str(out, "</dd>\n");
+}
+
+static void write_facts(struct strbuf *out, const struct parsed_report *r,
+                        const struct klog_view *view, const struct klog_scene *scene)
+{
+    const struct klog_details *d = &r->details;
+
+    (void)strbuf_str(out, "<section><h2>The facts</h2>\n<dl>\n");
+    fact(out, "panic", span_str(r->report.panic_message));
+    write_when(out, view, scene);
+    fact(out, "machine", d->hardware.n > 0 ? d->hardware : span_str(view->machine));
+    fact(out, "system", span_str(view->os));
+    fact(out, "kernel", d->release);
+    write_process(out, d);
+    write_taints(out, d);
+    if (scene->tasks.all > 0)
+        (void)strbuf_printf(out, "<dt>tasks</dt><dd>%u in the log, %u running, %u blocked</dd>\n",
+                            scene->tasks.all, scene->tasks.running, scene->tasks.blocked);
+    fact(out, "killed", scene->victim);
+    fact(out, "signature", span_str(r->report.signature));
+    fact(out, "source", span_str(view->source));
+    (void)strbuf_str(out, "</dl></section>\n");
+}
+
+static void write_frame(struct strbuf *out, const struct klog_frame *f, bool crashed)
+{
+    (void)strbuf_printf(out, "<li%s>%s",
+                        crashed        ? " class=\"crashed\""
+                        : !f->reliable ? " class=\"unsure\""
+                                       : "",
+                        f->reliable ? "" : "? ");
+    (void)html_escape(out, (struct span){ f->function.p, MIN(f->function.n, (size_t)MAX_NAME) });
+    if (f->length > 0)
+        (void)strbuf_printf(out, "<span class=\"offset\">+0x%llx/0x%llx</span>",
+                            (unsigned long long)f->offset, (unsigned long long)f->length);
+    if (f->module.n > 0) {
+        (void)strbuf_str(out, " <span class=\"module\">[");
+        (void)html_escape(out, (struct span){ f->module.p, MIN(f->module.n, (size_t)MAX_NAME) });
+        (void)strbuf_str(out, "]</span>");
+    }
+    (void)strbuf_str(out, "</li>\n");
+}
+
+static bool is_crashed(const struct parsed_report *r, const struct klog_frame *f)
+{
+    return r->report.crash_function &&
+           span_eq(klog_function_base(f->function), r->report.crash_function);
+}
+
+static void write_frames(struct strbuf *out, const struct parsed_report *r,
+                         const struct klog_trace *t, bool *marked)
+{
+    (void)strbuf_str(out, "<ol class=\"trace\">\n");
+    for (size_t i = 0; i < t->n; i++) {
+        const struct klog_frame *f = &r->details.frames[t->first + i];
+        bool crashed = !*marked && is_crashed(r, f);
+
+        write_frame(out, f, crashed);
+        *marked |= crashed;
+    }
+    (void)strbuf_str(out, "</ol>\n");
+}
+
+static void write_other_traces(struct strbuf *out, const struct parsed_report *r,
+                               const struct klog_trace *stack)
+{
+    const struct klog_details *d = &r->details;
+    unsigned shown = 0;
+
+    for (size_t i = 0; i < d->n_traces && shown < MAX_SHOWN_TRACES; i++) {
+        const struct klog_trace *t = &d->traces[i];
+        bool marked = true;
+
+        if (t == stack || t->n == 0)
+            continue;
+        (void)strbuf_str(out, "<details><summary>");
+        (void)html_escape(out, t->label.n > 0 ? t->label : span_str("another trace"));
+        (void)strbuf_printf(out, " (%zu frames)</summary>", t->n);
+        write_frames(out, r, t, &marked);
+        (void)strbuf_str(out, "</details>\n");
+        shown++;
+    }
+}
+
+static void write_trace(struct strbuf *out, const struct parsed_report *r)
+{
+    const struct klog_details *d = &r->details;
+    const struct klog_trace *t = klog_details_stack(d);
+    bool in_trace = false, marked = false;
+
+    if (!t && !d->has_rip)
+        return;
+    (void)strbuf_str(out, "<section class=\"long\"><h2>Where, innermost first");
+    if (t && t->label.n > 0) {
+        (void)strbuf_str(out, " <span class=\"offset\">");
+        (void)html_escape(out, t->label);
+        (void)strbuf_str(out, "</span>");
+    }
+    (void)strbuf_str(out, "</h2>\n");
+    for (size_t i = 0; t && i < t->n; i++)
+        in_trace |= d->has_rip && span_eq_span(d->frames[t->first + i].function, d->rip.function);
+    if (d->has_rip && !in_trace) {
+        marked = is_crashed(r, &d->rip);
+        (void)strbuf_str(out, "<ol class=\"trace\">\n");
+        write_frame(out, &d->rip, marked);
+        (void)strbuf_str(out, "</ol>\n");
+    }
+    if (t)
+        write_frames(out, r, t, &marked);
+    write_other_traces(out, r, t);
+    (void)strbuf_str(out, "</section>\n");
+}
+
+static int write_advice(struct strbuf *out, const struct parsed_report *r,
+                        const struct klog_view *view)
+{
+    _cleanup_strbuf_ struct strbuf advice = { 0 };
+    struct span rest, line;
+    int ret = klog_advice(r, &advice);
+
+    if (ret == 0 && view->vmcore)
+        ret = strbuf_printf(&advice, "the memory is in %s: crash vmlinux FILE, or drgn -c FILE\n",
+                            view->vmcore);
+    if (ret < 0 || advice.n == 0)
+        return ret;
+    (void)strbuf_str(out, "<section><h2>What to look at next</h2>\n<ul class=\"plain\">\n");
+    rest = strbuf_view(&advice);
+    while (span_next_line(&rest, &line)) {
+        if (line.n == 0)
+            continue;
+        (void)strbuf_str(out, "<li>");
+        (void)html_escape(out, line);
+        (void)strbuf_str(out, "</li>\n");
+    }
+    return strbuf_str(out, "</ul></section>\n");
+}
+
+static void meter_part(struct strbuf *out, unsigned class, const char *name, uint64_t part,
+                       uint64_t total)
+{
+    (void)strbuf_printf(out, "<i class=\"m%u\" style=\"width:%llu%%\" title=\"%s\"></i>", class,
+                        (unsigned long long)(part * 100 / total), name);
+}
+
+static void write_memory(struct strbuf *out, const struct klog_memory *m)
+{
+    if (!m->known || m->total == 0)
+        return;
+    (void)strbuf_str(out, "<section><h2>Memory at the crash</h2>\n<div class=\"meter\">");
+    meter_part(out, 0, "programs", MIN(m->anonymous, m->total), m->total);
+    meter_part(out, 1, "files", MIN(m->file, m->total), m->total);
+    meter_part(out, 2, "slab", MIN(m->slab, m->total), m->total);
+    (void)
+        strbuf_printf(out,
+                      "</div>\n<dl><dt>free</dt><dd>%llu of %llu MiB</dd><dt>programs</dt><dd>%llu "
+                      "MiB</dd><dt>files</dt><dd>%llu MiB</dd><dt>slab</dt><dd>%llu MiB</dd>",
+                      (unsigned long long)m->free / 1024, (unsigned long long)m->total / 1024,
+                      (unsigned long long)m->anonymous / 1024, (unsigned long long)m->file / 1024,
+                      (unsigned long long)m->slab / 1024);
+    if (m->swap_total > 0)
+        (void)strbuf_printf(out, "<dt>swap free</dt><dd>%llu of %llu MiB</dd>",
+                            (unsigned long long)m->swap_free / 1024,
+                            (unsigned long long)m->swap_total / 1024);
+    (void)strbuf_str(out, "</dl></section>\n");
+}
+
+/* The code around the faulting instruction, of the kernel's own register dump. */
+static struct span find_code(const struct parsed_report *r)
+{
+    struct span rest = span_str(r->report.note), line;
+
+    while (span_next_line(&rest, &line)) {
+        line = span_trim(line);
+        if (span_skip(&line, "Code: "))
+            return line;
+    }
+    return (struct span){ NULL, 0 };
+}
+
+static void write_registers(struct strbuf *out, const struct parsed_report *r)
+{
+    const struct klog_details *d = &r->details;
+    struct span code = find_code(r);
+
+    if (d->n_registers == 0)
+        return;
+    (void)strbuf_str(out, "<section><h2>Registers</h2>\n<div class=\"registers mono\">\n");
+    for (size_t i = 0; i < d->n_registers; i++) {
+        (void)strbuf_str(out, "<div><b>");
+        escape_str(out, d->registers[i].name);
+        (void)strbuf_printf(out, "</b><span>%0*llx</span></div>\n",
+                            (int)MIN(d->registers[i].digits, (unsigned)16),
+                            (unsigned long long)d->registers[i].value);
+    }
+    (void)strbuf_str(out, "</div>\n");
+    if (code.n > 0) {
+        (void)strbuf_str(out, "<p class=\"bytes mono\"><span class=\"offset\">Code: </span>");
+        (void)html_escape(out, code);
+        (void)strbuf_str(out, "</p>\n");
+    }
+    (void)strbuf_str(out, "</section>\n");
+}
+
+static void write_modules(struct strbuf *out, const struct klog_details *d)
+{
+    if (d->n_modules == 0)
+        return;
+    (void)strbuf_printf(out, "<section><h2>Modules (%zu)</h2>\n<ul class=\"tags mono\">\n",
+                        d->n_modules);
+    for (size_t i = 0; i < d->n_modules; i++) {
+        const struct klog_module *m = &d->modules[i];
+
+        (void)strbuf_str(out, m->flags.n > 0 ? "<li class=\"odd\">" : "<li>");
+        (void)html_escape(out, m->name);
+        if (m->flags.n > 0) {
+            (void)strbuf_str(out, " (");
+            (void)html_escape(out, m->flags);
+            (void)strbuf_char(out, ')');
+        }
+        (void)strbuf_str(out, "</li>\n");
+    }
+    (void)strbuf_str(out, "</ul>\n");
+    if (d->n_unloaded > 0) {
+        (void)strbuf_str(out, "<p class=\"lead\">Last unloaded: ");
+        for (size_t i = 0; i < d->n_unloaded; i++) {
+            (void)strbuf_str(out, i ? ", " : "");
+            (void)html_escape(out, d->unloaded[i].name);
+        }
+        (void)strbuf_str(out, "</p>\n");
+    }
+    (void)strbuf_str(out, "</section>\n");
+}
+
+static void write_events(struct strbuf *out, const struct klog *klog)
+{
+    if (klog->n < 2)
+        return;
+    (void)strbuf_str(out, "<section><h2>All that this log tells of</h2>\n<ul class=\"plain\">\n");
+    for (size_t i = 0; i < klog->n; i++) {
+        const struct klog_report *r = &klog->reports[i].report;
+
+        (void)strbuf_printf(out, "<li><a href=\"#L%u\">line %u</a> ", r->first_line, r->first_line);
+        escape_str(out, r->title);
+        (void)strbuf_str(out, "</li>\n");
+    }
+    (void)strbuf_str(out, "</ul></section>\n");
+}
+
+int klog_to_html(const struct klog *klog, const struct klog_view *view, struct strbuf *out)
+{
+    const struct parsed_report *r;
+    struct klog_scene scene;
+    int ret;
+
+    if (klog->n == 0) {
+        write_head(out, "No crash");
+        (void)strbuf_str(out, "<header><h1>No crash was found in this log</h1></header>\n");
+    } else {
+        r = &klog->reports[klog_primary_index(klog)];
+        klog_scene_read(klog, r, &scene);
+        write_head(out, r->report.title);
+        write_header(out, r);
+        write_facts(out, r, view, &scene);
+        write_trace(out, r);
+        ret = write_advice(out, r, view);
+        if (ret < 0)
+            return ret;
+        (void)html_timeline(out, klog, r);
+        write_memory(out, &scene.memory);
+        write_registers(out, r);
+        write_modules(out, &r->details);
+        write_events(out, klog);
+    }
+    (void)html_log(out, klog);
+    return strbuf_str(out, "<footer>kdump-steamos " KDUMP_VERSION
+                           "</footer>\n</main>\n</body>\n</html>\n");
+}

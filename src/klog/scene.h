@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a log says of the machine around a crash: when it was, how much memory was left, what the
+ * tasks did. */
+#pragma once
+
+#include "klog/internal.h"
+
+struct klog_memory {
+    bool known;
+    uint64_t total, free, anonymous, file, slab; /* KiB; 0: not said */
+    uint64_t swap_total, swap_free;              /* KiB */
+};
+
+struct klog_tasks {
+    unsigned all, running, blocked; /* of a dump of all tasks */
+};
+
+struct klog_scene {
+    double seconds; /* of the report since boot; negative: no time stamp */
+    struct klog_memory memory;
+    struct klog_tasks tasks;
+    struct span victim; /* "Killed process 42 (name) …", the last one; empty: none */
+};
+
+void klog_scene_read(const struct klog *klog, const struct parsed_report *report,
+                     struct klog_scene *out);
+/* A line with its prefixes: level and time. */
+struct klog_line klog_line_at(const struct klog_input *input, size_t line);
