@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <time.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>

@@ -147,13 +147,13 @@ static int prune_reports(struct prune *p, uint64_t keep)
 int spool_prune(const struct spool *spool, const struct config *config, unsigned *removed)
 {
     struct prune p = { .spool = spool, .min_free = config->min_free_space };
-    _cleanup_close_ int state = spool_open_state(spool, false);
+    _cleanup_close_ int notes = spool_open_state(spool, false);
     int r;
 
     atomic_file_sweep(spool->fd, 0);
     /* arm and submit write there, and do not wait for this lock */
-    if (state >= 0)
-        atomic_file_sweep(state, STATE_TMP_AGE);
+    if (notes >= 0)
+        atomic_file_sweep(notes, STATE_TMP_AGE);
     for (int state = 1; state < SPOOL_N_STATES; state++) {
         _cleanup_close_ int folder = spool_open_folder(spool, (enum spool_state)state, false);
 
