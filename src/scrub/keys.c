@@ -286,6 +286,8 @@ static bool is_serial(struct span value)
 {
     bool digit = false;
 
+    if (span_starts(value, "tty")) /* "88c000.serial: ttyMSM0 at MMIO" */
+        return false;
     for (size_t i = 0; i < value.n; i++) {
         digit |= byte_is_digit(value.p[i]);
         if (value.p[i] == '/' || value.p[i] == '.')

@@ -346,18 +346,22 @@ static int take_path(struct pass *p)
     static const struct {
         const char *prefix;
         enum scrub_kind kind;
-    } places[] = { { "/home/", SCRUB_USER },           { "/Users/", SCRUB_USER },
-                   { "/run/media/", SCRUB_USER },      { "/media/", SCRUB_USER },
-                   { "/dev/disk/by-id/", SCRUB_DISK }, { "/dev/disk/by-label/", SCRUB_DISK } };
+        bool anywhere; /* else only where a path begins: the kernel has a drivers/media/usb */
+    } places[] = {
+        { "/home/", SCRUB_USER, true },           { "/Users/", SCRUB_USER, false },
+        { "/run/media/", SCRUB_USER, false },     { "/media/", SCRUB_USER, false },
+        { "/dev/disk/by-id/", SCRUB_DISK, true }, { "/dev/disk/by-label/", SCRUB_DISK, true }
+    };
     size_t start = p->at++, end;
-    char next = byte_at(p, start + 1);
+    char next = byte_at(p, start + 1), ahead = start > 0 ? p->in.p[start - 1] : ' ';
+    bool begins = !match_is_word_byte(ahead) && (ahead == '/' || !strchr(".-~+", ahead));
 
     if (next != 'h' && next != 'U' && next != 'r' && next != 'm' && next != 'd')
         return 0;
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
         struct span rest = rest_at(p, start);
 
-        if (!span_skip(&rest, places[i].prefix))
+        if ((!begins && !places[i].anywhere) || !span_skip(&rest, places[i].prefix))
             continue;
         start = p->in.n - rest.n;
         for (end = start; end < p->in.n && !strchr("/ \t\r\n\"'`:,;()[]{}<>|&\\*?", p->in.p[end]);
