@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The manual, the help and the completions: all from the same tables, and clean."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tree import TOP, program
+
+DOC = pathlib.Path(program()).parent.parent / "doc"
+PAGES = ["kdump-steamos.8", "kdump-steamos.conf.5", "kdump-steamos-report.1"]
+TOP_HELP = subprocess.run([program(), "--help"], capture_output=True, text=True, check=True).stdout
+VERBS = re.findall(r"^  ([a-z]+)\b", TOP_HELP.split("\nOptions:")[0], re.MULTILINE)
+SHELL_OPTION = re.compile(r"(?<![\w-])--[a-z-]+")
+
+
+def verb_help(verb):
+    return subprocess.run([program(), verb, "--help"], capture_output=True, text=True,
+                          check=True).stdout
+
+
+def need(tool):
+    if not shutil.which(tool):
+        pytest.skip(f"{tool} is not installed")
+
+
+def said(*words, **options):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, **options)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_there_are_verbs():
+    assert {"arm", "collect", "submit", "status", "list", "report", "disarm"} <= set(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb):
+    """Its first lines are usage and summary; each option that the usage names is told."""
+    text = verb_help(verb)
+    usage, rest = text.split("\n", 1)
+    assert usage.startswith(f"Usage: kdump-steamos {verb}")
+    assert rest.strip()
+    for option in SHELL_OPTION.findall(usage):
+        assert re.search(rf"^ +(-\w, )?{option}\b", rest, re.MULTILINE), option
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_manual_is_clean(page):
+    if not shutil.which("mandoc") and not shutil.which("man"):
+        pytest.skip("neither mandoc nor man is installed")
+    if shutil.which("mandoc"):
+        assert said("mandoc", "-Tlint", DOC / page) == ""
+    if shutil.which("man"):
+        done = subprocess.run(["man", "--warnings", "-l", DOC / page], capture_output=True,
+                              text=True, check=True, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
+        assert done.stderr == "" and len(done.stdout) > 1000
+
+
+def plain(page):
+    text = (DOC / page).read_text()
+    return text.replace("\\-", "-").replace("\\e", "\\").replace("\\&", "")
+
+
+def test_manual_has_every_verb_and_option():
+    page = plain("kdump-steamos.8")
+    for verb in VERBS:
+        assert re.search(rf"^\\fB{verb}\\fR", page, re.MULTILINE)
+        for option in SHELL_OPTION.findall(verb_help(verb)):
+            assert option in page or option == "--help", (verb, option)
+
+
+def test_manual_has_every_key():
+    keys = re.findall(r"^#([A-Z_]+)=", (DOC.parent / "data/kdump").read_text(), re.MULTILINE)
+    assert len(keys) > 10
+    page = plain("kdump-steamos.conf.5")
+    for key in keys:
+        assert f"\n\\fB{key}\\fR=" in page
+
+
+def test_nothing_is_left_of_the_templates():
+    for page in PAGES:
+        assert not re.search(r"@[A-Z]+@", (DOC / page).read_text())
+        assert (TOP / "doc" / f"{page}.in").exists()
+
+
+def bash_completes(*words):
+    script = (f"source {DOC}/kdump-steamos\n"
+              "COMP_WORDS=(" + " ".join(f"'{word}'" for word in words) + ")\n"
+              f"COMP_CWORD={len(words) - 1}\n_kdump_steamos 2>/dev/null\n"
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    return said("bash", "--norc", "-c", script).split()
+
+
+def test_bash():
+    need("bash")
+    assert set(VERBS) <= set(bash_completes("kdump-steamos", ""))
+    assert bash_completes("kdump-steamos", "stat") == ["status"]
+    assert bash_completes("kdump-steamos", "-q", "disa") == ["disarm"]
+    assert bash_completes("kdump-steamos", "--root", "/x", "stat") == ["status"]
+    assert bash_completes("kdump-steamos", "--root", "=", "/x", "stat") == ["status"]
+    assert bash_completes("kdump-steamos", "--ro") == ["--root="]
+    assert bash_completes("kdump-steamos", "arm", "--fo") == ["--force"]
+    assert bash_completes("kdump-steamos", "status", "--") == ["--json", "--help"]
+    assert bash_completes("kdump-steamos", "report", f"{TOP}/READ") == [f"{TOP}/README.md"]
+    for verb in VERBS:
+        told = {option for option in SHELL_OPTION.findall(
+            "\n".join(line for line in verb_help(verb).splitlines() if line.startswith("  ")))}
+        offered = {word.rstrip("=") for word in bash_completes("kdump-steamos", verb, "--")}
+        assert {option for option in told
+                if re.search(rf"^ +(-\w, )?{option}\b", verb_help(verb), re.MULTILINE)} <= offered
+
+
+def fish_completes(line):
+    return [word.split("\t")[0] for word in said(
+        "fish", "--no-config", "-c", f"source {DOC}/kdump-steamos.fish; complete -C '{line}'",
+    ).splitlines()]
+
+
+def test_fish():
+    need("fish")
+    assert set(VERBS) <= set(fish_completes("kdump-steamos "))
+    assert fish_completes("kdump-steamos stat") == ["status"]
+    assert fish_completes("kdump-steamos arm --fo") == ["--force"]
+    assert "--json" in fish_completes("kdump-steamos status --")
+    assert f"{TOP}/README.md" in fish_completes(f"kdump-steamos report {TOP}/READ")
+
+
+def test_zsh():
+    need("zsh")
+    said("zsh", "-n", DOC / "_kdump-steamos")
+    text = (DOC / "_kdump-steamos").read_text()
+    for verb in VERBS:
+        assert re.search(rf"^\t'{verb}:", text, re.MULTILINE)
+        (block,) = re.findall(rf"^\t{verb}\) _arguments(.*?);;$", text, re.MULTILINE | re.DOTALL)
+        for option in re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", verb_help(verb), re.MULTILINE):
+            assert f"'{option}" in block
