@@ -50,6 +50,7 @@ static _Noreturn void exec_filter(char *argv[])
         (void)dup2(null, 0);
         (void)dup2(null, 1);
     }
+    (void)mkdir("/tmp", 0700); /* for a copy of VMCOREINFO */
     (void)signal(SIGPIPE, SIG_DFL);
     (void)write_text("/proc/self/oom_score_adj", "1000");
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
@@ -107,8 +108,10 @@ static int run_filter(const struct conf *conf, int dir, const char *path)
 
     if (n == 0)
         return -ENOENT;
-    if (room(dir) < LEAST_FOR_FILTER)
+    if (room(dir) < LEAST_FOR_FILTER) {
+        say("vmcore: only %llu MiB free", (unsigned long long)mib(room(dir)));
         return -ENOSPC;
+    }
     r = snprintf(target, sizeof(target), "%s/%s", path, FULL_INCOMPLETE);
     if (r < 0 || r >= (int)sizeof(target))
         return -ENAMETOOLONG;
@@ -127,7 +130,9 @@ static int run_filter(const struct conf *conf, int dir, const char *path)
         return -EIO;
     }
     if (r == 0 && (fstatat(dir, FULL_INCOMPLETE, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size == 0))
-        return -EIO; /* it says that all is well, and has written nothing */
+        r = -ENODATA; /* it says that all is well, and has written nothing */
+    if (r < 0)
+        say("vmcore: %s was of no use: %s", argv[0], errno_text(r));
     return r;
 }
 
@@ -186,8 +191,6 @@ int full_dump(const struct conf *conf, const struct vmcore *v, int dir, const ch
 
     limit_set(STEP_SECONDS);
     r = run_filter(conf, dir, path);
-    if (r < 0 && r != -ENOENT)
-        say("vmcore: makedumpfile failed: %s", errno_text(r));
     if (r < 0) {
         /* What it has written takes the room of a copy. */
         struct stat st = { 0 };

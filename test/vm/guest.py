@@ -27,6 +27,8 @@ ROOTFS = os.path.join(kernels.HERE, "rootfs")
 # Modules that find the root disk, in the initial file system too.
 DISK_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4"]
 ROOT_MODULES = DISK_MODULES + ["virtio_net", "virtio_rng", "ramoops", "efi_pstore", "i6300esb"]
+# Other disks and file systems, for targets of a crash kernel.
+ROOT_MODULES += ["nvme", "ahci", "sd_mod", "crc32_generic", "btrfs", "f2fs"]
 # busybox has applets of these names too: the real ones come first.
 KMOD_LINKS = ["modprobe", "insmod", "rmmod", "lsmod", "modinfo", "depmod"]
 # Programs of the host that the guest has when the host has them.

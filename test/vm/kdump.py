@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A machine with a crash kernel: a target disk, a capture image made here, and what was captured."""
+
+import gzip
+import os
+import re
+import shutil
+import subprocess
+
+import disks
+import guest as guests
+import qemu
+
+CAPTURE = os.path.join(guests.BUILD, "src", "capture", "capture")
+FOLDER = ".steamos/offload/var/kdump"
+COMMAND_LINE = ("console=ttyS0 panic=1 nr_cpus=1 reset_devices no_timer_check tsc=reliable "
+                "initcall_blacklist=tracer_init_tracefs")
+CRASHKERNEL = "96M"
+SAID = re.compile(r"^\[ *(\d+\.\d+)\] kdump-steamos: (.*)$", re.MULTILINE)
+
+
+def loader():
+    """Path of kexec_load, built when its source is newer."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kexec_load.c")
+    target = os.path.join(guests.OUTPUT, "kexec_load")
+    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
+        os.makedirs(guests.OUTPUT, exist_ok=True)
+        guests.run(["cc", "-Os", "-s", "-static", "-o", target + ".new", source])
+        os.rename(target + ".new", target)
+    return target
+
+
+def program_files(program):
+    """A program of the host and its libraries: name in the image → content."""
+    path = os.path.realpath(guests.which(program))
+    done = subprocess.run(["ldd", path], capture_output=True, text=True, check=False)
+    names = [match.lstrip("/") for match in re.findall(r"(/\S+) \(0x", done.stdout)]
+    files = {"usr/bin/" + program: path} | {name: "/" + name for name in names}
+    content = {}
+    for name, source in files.items():
+        with open(source, "rb") as file:
+            content[name] = file.read()
+    return content
+
+
+def make_image(kernel, configuration, modules, files=None, init=None):
+    """A capture image as `kdump-steamos initrd` would make it; modules in the order to load."""
+    archive = guests.Cpio()
+    content = {"kdump.conf": "".join(f"{key}={value}\n" for key, value in
+                                     configuration.items()).encode()}
+    content.update(files or {})
+    names = []
+    for path in guests.module_files(kernel, modules):
+        names.append("modules/" + guests.module_name(path) + ".ko")
+        content[names[-1]] = guests.read_module(os.path.join(kernel.modules, path))
+    content["modules.list"] = "".join(f"/{name}\n" for name in names).encode()
+    with open(init or CAPTURE, "rb") as file:
+        content["init"] = file.read()
+    folders = {"dev", "proc", "sys"}
+    for name in content:
+        while "/" in name:
+            name = os.path.dirname(name)
+            folders.add(name)
+    for name in sorted(folders):
+        archive.add(name, 0o040755)
+    archive.add("dev/console", 0o020600, device=(5, 1))
+    for name, data in content.items():
+        archive.add(name, 0o100755 if name == "init" or name.startswith(("usr/", "lib")) else 0o100644,
+                    data)
+    return gzip.compress(archive.finish(), 6)
+
+
+class Crash:
+    """Parameters of a machine that crashes once into its crash kernel, and comes back."""
+
+    def __init__(self, name, *, bus="virtio", fstype="ext4", crashkernel=CRASHKERNEL, kind="null",
+                 by="UUID", configuration=None, modules=None, files=None, full=False, before="",
+                 cmdline="", capture_cmdline="", disk=None, qemu_args=(), fast=True, ram=512,
+                 init=None):
+        self.__dict__.update({key: value for key, value in locals().items() if key != "self"})
+
+
+class KdumpMachine(qemu.Machine):
+    """A machine with the target disk of a Crash beside the others."""
+
+    def __init__(self, guest, crash):
+        name = f"kdump-{crash.name}-{guest.kernel.series}"
+        folder = os.path.join(guests.OUTPUT, name)
+        self.crash = crash
+        device, driver, self.partition = disks.BUSES[crash.bus]
+        self.devices = device
+        options = {"table": "mbr" if crash.bus == "ahci" else "gpt"} | (crash.disk or {})
+        # The constructor of a machine empties its folder.
+        os.makedirs(guests.OUTPUT, exist_ok=True)
+        self.disk = disks.Disk(folder + ".target", crash.fstype, **options)
+        configuration = {
+            "TARGET": f"UUID={self.disk.uuid}" if crash.by == "UUID"
+                      else f"PARTUUID={self.disk.partuuid}",
+            "FSTYPE": crash.fstype, "SUBDIR": FOLDER, "FULL_COREDUMP": int(crash.full),
+            "WAIT_SECONDS": 5,
+        } | (crash.configuration or {})
+        modules = crash.modules
+        if modules is None:
+            modules = driver + disks.FILE_SYSTEMS[crash.fstype][1]
+        image = make_image(guest.kernel, configuration, modules, crash.files, crash.init)
+        self.image_size = len(image)
+        with open(guest.kernel.image, "rb") as file:
+            files = {"k/vmlinuz": file.read(), "k/image": image}
+        with open(loader(), "rb") as file:
+            files["k/kexec_load"] = file.read()
+        super().__init__(guest, name, [self._job(), self._look()], files=files, mem="",
+                         ram=crash.ram, fast=crash.fast, home_mib=1024 if crash.full else 256,
+                         cmdline=f"crashkernel={crash.crashkernel} {crash.cmdline}")
+        os.rename(folder + ".target", os.path.join(self.folder, "target.img"))
+        self.disk.path = os.path.join(self.folder, "target.img")
+
+    def _job(self):
+        crash = self.crash
+        return (f"cp /home/k/kexec_load /tmp\nchmod +x /tmp/kexec_load\n"
+                f"modprobe crashme\n{crash.before}\n"
+                f"/tmp/kexec_load /home/k/vmlinuz /home/k/image "
+                f"'{COMMAND_LINE} {crash.capture_cmdline}' 2>&1 | tee /home/out/1/load\n"
+                "dmesg >/home/out/1/before\n"
+                f"date -u +%Y%m%d%H%M%S >/home/out/1/time\nsync\ncrash {crash.kind}\n")
+
+    def _look(self):
+        """What the second boot does: everything in the folder goes where the host can read it."""
+        crash = self.crash
+        driver, filesystem = disks.BUSES[crash.bus][1], disks.FILE_SYSTEMS[crash.fstype][1]
+        loads = "".join(f"modprobe {name} 2>/dev/null\n" for name in driver + filesystem)
+        return (loads + f"mkdir /tmp/t\nmount -t {crash.fstype} -o ro {self.partition} /tmp/t || "
+                "echo vm: the target does not mount\n"
+                f"(cd /tmp/t/{FOLDER} && find . -printf '%m %s %p\\n' 2>/dev/null || "
+                "find . -exec stat -c '%a %s %n' {} +) >/home/out/2/list\n"
+                f"cp -r /tmp/t/{FOLDER} /home/out/2/kdump\numount /tmp/t\n")
+
+    def command(self, interactive=False):
+        command = super().command(interactive)
+        command += ["-drive", f"if=none,id=target,format=raw,file={self.folder}/target.img"]
+        for device in self.devices:
+            command += ["-device", device]
+        return command + list(self.crash.qemu_args)
+
+    # ---- afterwards ----
+
+    def said(self):
+        """What the capture program said: [(seconds since its kernel started, text)]."""
+        return [(float(stamp), text) for stamp, text in SAID.findall(self.serial())]
+
+    def captures(self):
+        """{name of the capture: folder on the host}."""
+        folder = os.path.join(self.home, "out/2/kdump/crash")
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return {name: os.path.join(folder, name) for name in names}
+
+    def capture(self):
+        """The only capture's folder."""
+        found = self.captures()
+        assert len(found) == 1, (found, self.said())
+        return next(iter(found.values()))
+
+    def dmesg(self):
+        """The captured log, bytes."""
+        with open(os.path.join(self.capture(), "dmesg.txt"), "rb") as file:
+            return file.read()
+
+
+def run(guest, crash, timeout=150):
+    """The machine after its crash and its second boot."""
+    if not os.path.exists(CAPTURE):
+        raise guests.GuestError("the capture program is not built; make does that")
+    machine = KdumpMachine(guest, crash)
+    return machine.run(timeout=timeout)
+
+
+def peer_dmesg(program, core, work):
+    """The log as makedumpfile or vmcore-dmesg reads it out of a core, bytes."""
+    if program == "vmcore-dmesg":
+        return subprocess.run([guests.which(program), core], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, check=True).stdout
+    target = os.path.join(work, "peer.dmesg")
+    if os.path.exists(target):
+        os.unlink(target)
+    subprocess.run([guests.which(program), "--dump-dmesg", core, target], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(target, "rb") as file:
+        return file.read()
+
+
+def remove_disk(machine):
+    """The large files, once they were looked at."""
+    for name in ("target.img",):
+        path = os.path.join(machine.folder, name)
+        if os.path.exists(path):
+            os.unlink(path)
+    shutil.rmtree(os.path.join(machine.home, "k"), ignore_errors=True)
