@@ -67,7 +67,9 @@ static void write_header(struct strbuf *out, const struct parsed_report *r)
 {
     (void)strbuf_str(out, "<header><p class=\"kind\">");
     escape_str(out, r->kind);
-    (void)strbuf_str(out, r->report.panic_message ? ", then panic</p>\n<h1>" : "</p>\n<h1>");
+    if (r->report.panic_message && strcmp(r->kind, "panic") != 0)
+        (void)strbuf_str(out, ", then panic");
+    (void)strbuf_str(out, "</p>\n<h1>");
     escape_str(out, r->report.title);
     (void)strbuf_str(out, "</h1>\n<p class=\"lead\">");
     escape_str(out, klog_explain_title(r));

@@ -228,7 +228,8 @@ static void write_trace(const struct writer *w, const struct parsed_report *r)
     if (more + unreliable > 0) {
         char words[96];
 
-        (void)snprintf(words, sizeof(words), "     (%u more, and %u unsure ones not shown)", more,
+        (void)snprintf(words, sizeof(words),
+                       "     (not shown: %u more, %u that the kernel is unsure of)", more,
                        unreliable);
         styled(w, DIM, span_str(words));
         (void)strbuf_char(w->out, '\n');
@@ -312,7 +313,8 @@ int klog_to_text(const struct klog *klog, const struct klog_view *view, struct s
     styled(&w, RED, span_str(r->report.title));
     (void)strbuf_str(out, "\n\n");
     field(&w, "what", span_str(klog_explain_title(r)));
-    field(&w, "then", span_str(r->report.panic_message));
+    if (strcmp(r->kind, "panic") != 0)
+        field(&w, "then", span_str(r->report.panic_message));
     write_when(&w, view, &scene);
     field(&w, "machine", r->details.hardware.n > 0 ? r->details.hardware : span_str(view->machine));
     field(&w, "system", span_str(view->os));
