@@ -9,6 +9,7 @@
 #include "klog/klog.h"
 #include "pstore/events.h"
 #include "spool/report_zip.h"
+#include "status/as_sent.h"
 #include "status/entry.h"
 #include "status/status.h"
 
@@ -17,6 +18,8 @@ enum { MAX_LOG = 64 << 20 };
 /* What is to be explained, and what is known of it beside the log. */
 struct source {
     struct strbuf log;
+    const struct context *as_sent; /* NULL: it is explained as it is */
+    struct outgoing sent;          /* the ZIP that would leave, of a ZIP */
     char machine[128], os[128];
     struct klog_view view;
 };
@@ -24,6 +27,7 @@ struct source {
 static void source_done(struct source *s)
 {
     strbuf_clear(&s->log);
+    outgoing_done(&s->sent);
 }
 
 static bool is_wanted(const char *name)
@@ -77,14 +81,16 @@ static int read_pstore(const struct root *root, const char *path, struct source 
 static int read_file(int fd, struct source *s)
 {
     char magic[4] = "";
+    int r = 0;
 
-    if (pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
-        memcmp(magic, "PK\3\4", 4) == 0) {
-        int r = report_zip_read(fd, MAX_LOG, is_wanted, take_member, s);
-
-        return r < 0 ? r : s->log.n == 0 ? -ENODATA : 0;
-    }
-    return fd_read_all(fd, MAX_LOG, &s->log);
+    if (pread(fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic) ||
+        memcmp(magic, "PK\3\4", 4) != 0)
+        return fd_read_all(fd, MAX_LOG, &s->log);
+    if (s->as_sent)
+        r = as_sent_zip(s->as_sent, fd, &s->sent);
+    if (r == 0)
+        r = report_zip_read(s->as_sent ? s->sent.fd : fd, MAX_LOG, is_wanted, take_member, s);
+    return r < 0 ? r : s->log.n == 0 ? -ENODATA : 0;
 }
 
 /* The source is what the person who calls names: it is opened as such, not below the root. */
@@ -167,25 +173,38 @@ static int load(const char *name, struct source *s)
         log_warning("%s is longer than 64 MiB; the rest is not read", name);
         r = 0;
     }
+    if (r == 0 && s->as_sent && s->sent.fd < 0)
+        r = as_sent_log(s->as_sent, &s->log);
     if (r == -ENODATA)
         return log_error_errno(r, "there is no kernel log in %s", name);
     if (r < 0)
         return log_error_errno(r, "cannot read %s", name);
-    s->view.source = name;
+    s->view.source = s->as_sent ? NULL : name;
     s->view.machine = s->machine;
     s->view.os = s->os;
     return 0;
 }
 
+/* Of what would be sent as a ZIP, its own files: the ZIP, the JSON, the page. Nothing for text, and
+ * where it has no such file. */
+static int take_sent(const struct source *s, int form, const char *output, struct strbuf *out)
+{
+    if (s->sent.fd < 0)
+        return 0;
+    if (output && span_ends(span_str(output), ".zip"))
+        return as_sent_bytes(&s->sent, out);
+    return form == 't' ? 0 : as_sent_member(&s->sent, form == 'j' ? ".json" : ".html", out);
+}
+
 static int run_report(struct context *context, int argc, char **argv)
 {
-    static const struct option options[] = { { "text", no_argument, NULL, 't' },
-                                             { "json", no_argument, NULL, 'j' },
-                                             { "html", no_argument, NULL, 'h' },
-                                             { "output", required_argument, NULL, 'o' },
-                                             { 0 } };
+    static const struct option options[] = {
+        { "text", no_argument, NULL, 't' },         { "json", no_argument, NULL, 'j' },
+        { "html", no_argument, NULL, 'h' },         { "as-sent", no_argument, NULL, 's' },
+        { "output", required_argument, NULL, 'o' }, { 0 }
+    };
     _cleanup_(klog_freep) struct klog *klog = NULL;
-    _cleanup_(source_done) struct source source = { 0 };
+    _cleanup_(source_done) struct source source = { .sent = OUTGOING_INIT };
     _cleanup_strbuf_ struct strbuf out = { 0 };
     const char *output = NULL;
     int option, form = 't', r;
@@ -195,6 +214,8 @@ static int run_report(struct context *context, int argc, char **argv)
             return EXIT_USAGE;
         if (option == 'o')
             output = optarg;
+        else if (option == 's')
+            source.as_sent = context;
         else
             form = option;
     }
@@ -208,8 +229,10 @@ static int run_report(struct context *context, int argc, char **argv)
     if (r < 0)
         return r;
     source.view.colour = wants_colour(output);
-    r = klog_parse(strbuf_view(&source.log), &klog);
-    if (r == 0)
+    r = take_sent(&source, form, output, &out);
+    if (r == 0 && out.n == 0)
+        r = klog_parse(strbuf_view(&source.log), &klog);
+    if (r == 0 && out.n == 0)
         r = renderer_of(form)(klog, &source.view, &out);
     if (r < 0)
         return log_oom();
@@ -221,12 +244,15 @@ static int run_report(struct context *context, int argc, char **argv)
 
 const struct verb verb_report = {
     .name = "report",
-    .arguments = "[--text|--json|--html] [-o FILE] SOURCE",
+    .arguments = "[--text|--json|--html] [--as-sent] [-o FILE] SOURCE",
     .summary = "Explains the crash in a report ZIP, kernel log or pstore directory",
-    .details = "  --text    for people (the default)\n"
-               "  --json    for programs\n"
-               "  --html    one page for a browser, with the log and what is marked in it\n"
-               "  -o FILE   write to FILE\n\n"
-               "SOURCE may be - for stdin.\n",
+    .details =
+        "  --text    for people (the default)\n"
+        "  --json    for programs\n"
+        "  --html    one page for a browser, with the log and what is marked in it\n"
+        "  --as-sent what would leave this machine of it, and nothing else; of a report ZIP,\n"
+        "            -o FILE.zip writes the ZIP that would be sent\n"
+        "  -o FILE   write to FILE\n\n"
+        "SOURCE may be - for stdin.\n",
     .run = run_report,
 };

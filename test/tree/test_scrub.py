@@ -143,13 +143,14 @@ def test_undecoded_records_and_strangers_stay_here(tree, server):
         z.writestr(f"vmcore.{stamp(TIME)}", PRIVATE["host"])
         z.writestr("../../evil", PRIVATE["host"])
         z.writestr(f"dmidecode.{stamp(TIME)}-2", DMIDECODE.format(**PRIVATE))
-        z.writestr(f"report.{stamp(TIME)}.html", "<html><style>a{}</style><pre>" + PRIVATE["host"])
+        z.writestr(f"report.{stamp(TIME)}-2.html", "<html><style>a{}</style><pre>" + PRIVATE["host"])
     assert tree.run("submit").returncode == 0
     sent = tree.members(server.finished()[0]["zip"])
     assert set(sent) == {"dmesg-pstore-0", "crash_summary", "build", "version", "dmidecode",
-                         "dmidecode-2", "report.json", "report.html"}
+                         "dmidecode-2", "report.json", "report.html", "report-2.html"}
     assert leaks(sent["dmidecode-2"]) == {} and b"Asset Tag: Not Specified" in sent["dmidecode-2"]
-    assert sent["report.html"] == b"<html><style>a{}</style><pre>&lt;host-1&gt;"
+    assert leaks(sent["report.html"]) == {}
+    assert sent["report-2.html"] == b"<html><style>a{}</style><pre>&lt;host-1&gt;"
 
 
 def test_names_never_leave_the_state_folder(tree):
