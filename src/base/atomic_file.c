@@ -6,8 +6,6 @@
 
 #include "base/atomic_file.h"
 
-#define TMP_PREFIX ".tmp-"
-
 int atomic_file_set_name(struct atomic_file *f, const char *name)
 {
     if (name[0] == '\0' || strchr(name, '/') || strlen(name) > NAME_MAX)
@@ -26,7 +24,8 @@ int atomic_file_open(struct atomic_file *f, int dirfd, const char *name, mode_t 
     for (unsigned tries = 0; tries < 16; tries++) {
         if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
             random = (uint64_t)getpid() << 32 | tries; /* early boot: O_EXCL still guards */
-        (void)snprintf(f->tmp, sizeof(f->tmp), TMP_PREFIX "%016llx", (unsigned long long)random);
+        (void)snprintf(f->tmp, sizeof(f->tmp), ATOMIC_FILE_PREFIX "%016llx",
+                       (unsigned long long)random);
         f->fd = openat(dirfd, f->tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (f->fd >= 0) {
             f->dirfd = dirfd;
@@ -128,7 +127,7 @@ void atomic_file_sweep(int dirfd, unsigned age)
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir)))
-        if (span_starts(span_str(entry->d_name), TMP_PREFIX) &&
+        if (span_starts(span_str(entry->d_name), ATOMIC_FILE_PREFIX) &&
             (age == 0 || is_older(dirfd, entry->d_name, limit)))
             (void)unlinkat(dirfd, entry->d_name, 0);
 }

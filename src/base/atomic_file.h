@@ -10,6 +10,8 @@
 
 #include "base/io.h"
 
+#define ATOMIC_FILE_PREFIX ".tmp-" /* of temporary names; 16 hexadecimal digits follow */
+
 struct atomic_file {
     int dirfd; /* borrowed */
     int fd;    /* owned; write here */
@@ -38,6 +40,6 @@ int rename_durable(int olddirfd, const char *oldname, int newdirfd,
 /* A durable unlink; a file that is gone already is fine. */
 int unlink_durable(int dirfd, const char *name) _must_check_;
 /* Removes the temporary files that an interrupted writer left in this directory, if they are at
- * least age seconds old. Age 0 is only for where no other writer can be at work (the caller holds the
- * folder's lock). */
+ * least age seconds old. Age 0 is only for where no other writer can be at work (the caller holds
+ * the folder's lock). */
 void atomic_file_sweep(int dirfd, unsigned age);

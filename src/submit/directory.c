@@ -77,7 +77,21 @@ static int make_name(const struct delivery *d, char *name, size_t size)
     return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-/* Ours that nobody has taken yet. */
+/* What an interrupted run of ours was writing: there is only one run at a time, and the other tool
+ * has names of its own. */
+static bool is_litter(int folder, const char *name)
+{
+    struct span rest = span_str(name);
+    struct stat st;
+
+    if (!span_skip(&rest, ATOMIC_FILE_PREFIX) || rest.n != 16 ||
+        strspn(rest.p, "0123456789abcdef") != rest.n)
+        return false;
+    return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+           st.st_uid == geteuid();
+}
+
+/* Ours that nobody has taken yet; removes litter on the way. */
 static unsigned count_waiting(int folder)
 {
     _cleanup_closedir_ DIR *dir =
@@ -85,9 +99,12 @@ static unsigned count_waiting(int folder)
     const struct dirent *entry;
     unsigned n = 0, looked_at = 0;
 
-    while (dir && looked_at++ < MAX_LOOKED_AT && (entry = readdir(dir)))
+    while (dir && looked_at++ < MAX_LOOKED_AT && (entry = readdir(dir))) {
+        if (is_litter(folder, entry->d_name))
+            (void)unlinkat(folder, entry->d_name, 0);
         n += span_starts(span_str(entry->d_name), NAME_PREFIX) &&
              span_ends(span_str(entry->d_name), ".zip");
+    }
     return n;
 }
 
@@ -128,11 +145,12 @@ static int give_to_group(int fd, int folder)
 static int place(int folder, const char *name, int zip)
 {
     _cleanup_atomic_file_ struct atomic_file file = ATOMIC_FILE_INIT;
+    unsigned waiting = count_waiting(folder);
     int r;
 
     if (faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return 0; /* it waits there already */
-    if (count_waiting(folder) >= MAX_WAITING)
+        return fd_sync(folder); /* it waits there already; the cut may have come before this */
+    if (waiting >= MAX_WAITING)
         return -EDQUOT;
     r = atomic_file_open(&file, folder, name, 0600);
     if (r == 0)

@@ -13,7 +13,7 @@ import zipfile
 
 import pytest
 
-from tree import TIME, Tree, panic_text, stamp
+from tree import TIME, Tree, killed_runs, panic_text, stamp
 
 NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
 FOLDER = "var/lib/steamos-log-submitter/pending/kdump"
@@ -285,6 +285,24 @@ def test_a_full_disk(tree):
                                        "inject=renameat2:error=ENOSPC"])
     assert done.returncode == 1 and "No space left" in done.stderr
     assert tree.zips() == [NAME] and list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["openat", "write", "fsync", "renameat2", "unlinkat", "fchmod"])
+def test_killed_while_handing_over(tree, tmp_path, call):
+    """At each call: the other tool gets it once and whole, and nothing is left lying about."""
+    hand_over(tree)
+    numbers = iter(range(10000))
+    kills = 0
+    for one, _, _ in killed_runs(lambda: tree.copy(tmp_path / f"copy{next(numbers)}"), "submit",
+                                 calls=[call]):
+        kills += 1
+        for path in (one.path / FOLDER).glob("[!.]*"):
+            as_the_other_tool_reads(path)
+        assert one.run("submit", "--now").returncode == 0
+        (given,) = (one.path / FOLDER).iterdir()
+        as_the_other_tool_reads(given)
+        assert one.zips("sent_logs") == [NAME] and one.zips() == []
+    assert kills
 
 
 def test_relative_folder(tree):
