@@ -226,7 +226,11 @@ static json_t *extra_json(const struct sentry_source *s, const json_t *report)
     static const char *const keys[] = { "modules", "modules_unloaded", "taint_flags",
                                         "panic_message", "alt_titles" };
     struct span note = cut_lines(s->note, SENTRY_MAX_NOTE);
-    json_t *extra = json_object(), *text = json_stringn(note.p, note.n);
+    json_t *extra = json_object(), *text;
+
+    /* Some JSON parsers take no NUL, and the kernel prints none. */
+    note.n = MIN(note.n, span_find_byte(note, '\0'));
+    text = json_stringn(note.p, note.n);
 
     if (text)
         (void)json_object_set_new(extra, "note", text);
