@@ -51,6 +51,10 @@ static const struct key keys[] = {
     { "network", "fi", LEAD_QUOTE, STOP_WORD, JUDGE_ANY, SCRUB_SSID },
     /* "usb 1-1: SerialNumber: X"; "SerialNumber=3" is the number of a string descriptor */
     { "serialnumber", NULL, LEAD_COLON, STOP_LINE, JUDGE_ANY, SCRUB_SERIAL },
+    { "controller", "steam", LEAD_QUOTE, STOP_WORD, JUDGE_SERIAL, SCRUB_SERIAL }, /* hid-steam */
+    { "imei", NULL, LEAD_ASSIGN, STOP_ID, JUDGE_DIGITS, SCRUB_SERIAL },
+    { "imsi", NULL, LEAD_ASSIGN, STOP_ID, JUDGE_DIGITS, SCRUB_SERIAL },
+    { "iccid", NULL, LEAD_ASSIGN, STOP_ID, JUDGE_DIGITS, SCRUB_SERIAL },
     /* dmidecode, and our own list of sysfs */
     { "number", "serial", LEAD_COLON, STOP_LINE, JUDGE_ANY, SCRUB_SERIAL },
     { "number", "serial", LEAD_ASSIGN, STOP_WORD, JUDGE_SERIAL, SCRUB_SERIAL },
@@ -83,6 +87,7 @@ static const struct key keys[] = {
     { "hostname", NULL, LEAD_SET_TO, STOP_ANGLE, JUDGE_ANY, SCRUB_HOST },
     { "hostname", NULL, LEAD_ASSIGN, STOP_WORD, JUDGE_NAME, SCRUB_HOST },
     { "nodename", NULL, LEAD_ASSIGN, STOP_WORD, JUDGE_NAME, SCRUB_HOST },
+    { "server", "nfs", LEAD_BLANK, STOP_WORD, JUDGE_NAME, SCRUB_HOST },
     { "user", "for", LEAD_BLANK, STOP_WORD, JUDGE_SESSION, SCRUB_USER },
     { "uid", NULL, LEAD_NUMBER, STOP_WORD, JUDGE_NAME, SCRUB_USER },
     { "user", NULL, LEAD_ASSIGN, STOP_WORD, JUDGE_NAME, SCRUB_USER },

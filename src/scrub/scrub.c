@@ -340,6 +340,17 @@ static int take_word(struct pass *p)
     return 0;
 }
 
+/* A volume without a label is mounted by its device's name, which is nobody's. */
+static bool is_device_name(struct span name)
+{
+    static const char *const prefixes[] = { "mmcblk", "nvme", "dm-", "loop", "sr", "sd" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+        if (span_starts(name, prefixes[i]))
+            return i + 1 < ARRAY_SIZE(prefixes) || name.n <= 6;
+    return false;
+}
+
 /* Places that hold a private name as a part of a path. */
 static int take_path(struct pass *p)
 {
@@ -370,7 +381,10 @@ static int take_path(struct pass *p)
         /* ".steamos" is the system's; "*" and "<user-1>" have ended at once. */
         if (end == start || p->in.p[start] == '.')
             return 0;
-        if (places[i].kind == SCRUB_USER)
+        if (places[i].kind == SCRUB_USER &&
+            is_device_name((struct span){ p->in.p + start, end - start }))
+            return 0;
+        if (span_ends(span_str(places[i].prefix), "home/"))
             scrub_learn(p->s, SCRUB_USER, (struct span){ p->in.p + start, end - start });
         return replace(p, places[i].kind, start, end - start);
     }
