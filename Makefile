@@ -4,6 +4,7 @@
 #   make check    every test                   make bench     the figures, beside the peers'
 #   make dev      the build to work in         make vm-shell  a shell in the test machine
 #   make install  [DESTDIR=]                   make clean
+#   make deb, make arch   packages             make check-distro   packages, and a whole distribution
 
 MESON ?= meson
 NINJA ?= ninja
@@ -16,7 +17,8 @@ DEV := build/dev
 SETUP_FLAGS := --prefix=$(PREFIX) --sysconfdir=/etc --sbindir=bin
 SANITIZE := -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
 
-.PHONY: all setup demo check check-fast bench dev fuzz install vm-shell clean dist
+.PHONY: all setup demo check check-fast check-distro bench dev fuzz install vm-shell clean dist \
+	deb arch
 
 all: $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD)
@@ -48,6 +50,15 @@ check: setup
 check-fast: setup
 	$(MAKE) all $(CHECK)/build.ninja
 	$(PYTHON) test/check.py --fast
+
+# Both kinds of packages, and a Debian guest that is installed, crashed and cleaned up.
+check-distro:
+	tools/setup --distro
+	$(MAKE) all
+	$(PYTHON) -m pytest -q -p no:cacheprovider test/distro
+
+deb arch:
+	package/build $@
 
 bench: setup
 	$(MAKE) all
