@@ -12,15 +12,17 @@ static const char *const kind_names[SCRUB_N_KINDS] = {
     [SCRUB_EMAIL] = "email", [SCRUB_STEAM] = "steam",
 };
 
-/* Words that every log has, or every machine of a kind is named by: they tell of nobody, and a log
- * without them could not be read. */
+/* Words that every log has, and names that every machine of a kind is delivered with: they tell of
+ * nobody, and a log without them could not be read (steamdeck is a driver, too). */
 static const char *const common_words[] = {
-    "root",    "kernel",   "linux",  "localhost", "system",  "user",  "users",   "test",  "none",
-    "null",    "admin",    "nobody", "unknown",   "default", "amd64", "x86_64",  "arm64", "aarch64",
-    "panic",   "crash",    "debug",  "warning",   "error",   "info",  "swapper", "init",  "systemd",
-    "home",    "host",     "disk",   "serial",    "email",   "steam", "uuid",    "ssid",  "mac",
-    "the",     "for",      "and",    "not",       "cpu",     "pid",   "comm",    "task",  "irq",
-    "tainted", "hardware", "name",   "call",      "trace",   "code",  "rip",     "end",   "from",
+    "root",    "kernel",    "linux",   "localhost", "system",  "user",    "users",     "test",
+    "none",    "null",      "admin",   "nobody",    "unknown", "default", "amd64",     "x86_64",
+    "arm64",   "aarch64",   "panic",   "crash",     "debug",   "warning", "error",     "info",
+    "swapper", "init",      "systemd", "home",      "host",    "disk",    "serial",    "email",
+    "steam",   "uuid",      "ssid",    "mac",       "the",     "for",     "and",       "not",
+    "cpu",     "pid",       "comm",    "task",      "irq",     "tainted", "hardware",  "name",
+    "call",    "trace",     "code",    "rip",       "end",     "from",    "steamdeck", "deck",
+    "steamos", "archlinux", "debian",  "fedora",    "ubuntu",  "bazzite",
 };
 
 const char *scrub_kind_name(enum scrub_kind kind)

@@ -181,20 +181,21 @@ static void test_known(void **state)
     _cleanup_free_ char *out = NULL;
 
     assert_int_equal(scrub_new(&s), 0);
-    assert_int_equal(scrub_protect(s, SPAN("INFO: hung task in steamdeck_probe [steamdeck]")), 0);
+    assert_int_equal(scrub_protect(s, SPAN("INFO: hung task in legion_probe [legion]")), 0);
     assert_int_equal(scrub_add_known(s, SCRUB_HOST, SPAN("my-pc")), 0);
     assert_int_equal(scrub_add_known(s, SCRUB_HOST, SPAN("steamdeck")), 0);
+    assert_int_equal(scrub_add_known(s, SCRUB_HOST, SPAN("legion")), 0);
     assert_int_equal(scrub_add_known(s, SCRUB_SERIAL, SPAN("FVAA12345678")), 0);
     assert_int_equal(scrub_add_known(s, SCRUB_USER, SPAN("root")), 0);
     assert_int_equal(scrub_add_known(s, SCRUB_USER, SPAN("ext4")), 0);
     assert_int_equal(scrub_add_known(s, SCRUB_USER, SPAN("0")), 0);
     assert_int_equal(scrub_add_known(s, SCRUB_USER, SPAN("x")), 0);
-    out = scrub_one(s, "my-pc my-pcs amy-pc My-pc (my-pc) steamdeck root 0 x\n"
+    out = scrub_one(s, "my-pc my-pcs amy-pc My-pc (my-pc) steamdeck legion root 0 x\n"
                        "steamos-FVAA12345678-0.zip FVAA123456789\n"
                        " ext4_fill+0x1/0x2 [ext4] <- ext4 FVAA12345678\n"
                        "Modules linked in: ext4 my-pc\n"
                        "mount ext4");
-    assert_string_equal(out, "<host-1> my-pcs amy-pc My-pc (<host-1>) steamdeck root 0 x\n"
+    assert_string_equal(out, "<host-1> my-pcs amy-pc My-pc (<host-1>) steamdeck legion root 0 x\n"
                              "steamos-<serial-1>-0.zip FVAA123456789\n"
                              " ext4_fill+0x1/0x2 [ext4] <- <user-1> <serial-1>\n"
                              "Modules linked in: ext4 my-pc\n"
