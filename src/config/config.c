@@ -21,13 +21,18 @@ const struct config_key config_keys[] = {
       "/dev/nvme0n1p8), or UUID=, LABEL=, PARTUUID=, PARTLABEL=. Empty: KDUMP_FOLDER is an\n"
       "absolute path, and the file system that holds it is found by itself." },
     { "USE_PSTORE_RAM", CONFIG_BOOL, KEY(use_pstore_ram), "1", 0, 0,
-      "1: record crashes in RAM that survives the reboot (pstore, ramoops), which reserves no\n"
-      "memory and alters no boot loader. 0: do not load ramoops." },
+      "1: record crashes in RAM that survives the reboot (pstore, ramoops). Where the machine has\n"
+      "no such memory to spare, 5 MiB are reserved (kernels since 6.12), else a crash kernel is\n"
+      "loaded. 0: a crash kernel (kdump) records; do not load ramoops." },
     { "RAMOOPS_RECORD_SIZE", CONFIG_SIZE, KEY(ramoops_record_size), "0", 0, 16 << 20,
       "Size of one ramoops record (a power of two from 4K, e.g. 1M). 0: chosen from the size of\n"
       "the region." },
     { "RAMOOPS_CONSOLE_SIZE", CONFIG_SIZE, KEY(ramoops_console_size), "0", 0, 16 << 20,
       "Size of the ramoops console record. 0: chosen from the size of the region." },
+    { "CRASHKERNEL", CONFIG_SIZE, KEY(crashkernel), "0", 0, 4ULL << 30,
+      "Memory that is reserved for the crash kernel, where one is needed and the kernel's command\n"
+      "line has no crashkernel= of yours. 0: chosen; 96M to 160M, by the machine's memory and\n"
+      "FULL_COREDUMP." },
     { "FULL_COREDUMP", CONFIG_BOOL, KEY(full_coredump), "0", 0, 0,
       "1: with kdump, save the filtered vmcore below crash/ besides the kernel log." },
     { "MAKEDUMPFILE_COREDUMP_CMD", CONFIG_STRING, KEY(makedumpfile_coredump_cmd),

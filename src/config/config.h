@@ -21,6 +21,7 @@ struct config {
     char *loginvdf; /* "" : below user 1000's home */
     char *post_url; /* has the word ACTION; "" : no server */
     /* ours */
+    uint64_t crashkernel;  /* bytes to reserve; 0: chosen from the machine's memory */
     char *sentry_dsn;      /* "" : no Sentry */
     char *handover_folder; /* absolute; "" : to no other tool */
     bool scrub;            /* what leaves the machine */
