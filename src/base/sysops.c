@@ -226,11 +226,21 @@ static int host_run(void *ctx, const char *const argv[], size_t max, unsigned ti
     return reap(pid, deadline);
 }
 
+static int host_crash(void *ctx)
+{
+    _cleanup_close_ int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, "c", 1) != 1)
+        return -errno;
+    return -EOPNOTSUPP; /* and yet it lives */
+}
+
 const struct sysops sysops_host = {
     .module_load = host_module_load,
     .module_unload = host_module_unload,
     .mount = host_mount,
     .run = host_run,
+    .crash = host_crash,
 };
 
 static int planned_module_load(void *ctx, const char *name, const char *options)
@@ -259,9 +269,16 @@ static int planned_run(void *ctx, const char *const argv[], size_t max, unsigned
     return -ENOENT;
 }
 
+static int planned_crash(void *ctx)
+{
+    log_info("not the running system: would crash it");
+    return 0;
+}
+
 const struct sysops sysops_planned = {
     .module_load = planned_module_load,
     .module_unload = planned_module_unload,
     .mount = planned_mount,
     .run = planned_run,
+    .crash = planned_crash,
 };

@@ -22,6 +22,8 @@ struct sysops {
      * otherwise its exit status, 128 + signal when it was killed. -ENOENT: no such program. */
     int (*run)(void *ctx, const char *const argv[], size_t max, unsigned timeout_s,
                struct strbuf *out);
+    /* Panics the running kernel (sysrq's c). Returns only where that failed. */
+    int (*crash)(void *ctx);
 };
 
 /* The running machine. */

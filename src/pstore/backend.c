@@ -213,6 +213,16 @@ void pstore_backend_uncompressed(struct pstore_backend *backend)
     measure_text(backend);
 }
 
+const char *pstore_backend_mechanism(const struct pstore_backend *backend)
+{
+    static const char *const names[] = {
+        [PSTORE_KIND_NONE] = "",     [PSTORE_KIND_RAMOOPS] = "ramoops", [PSTORE_KIND_EFI] = "efi",
+        [PSTORE_KIND_ERST] = "erst", [PSTORE_KIND_OTHER] = "pstore",
+    };
+
+    return names[backend->kind];
+}
+
 bool pstore_backend_armed(const struct pstore_backend *backend)
 {
     if (backend->kind == PSTORE_KIND_NONE)

@@ -54,6 +54,9 @@ int pstore_backend_inspect(const struct root *root, struct pstore_backend *out) 
 void pstore_backend_uncompressed(struct pstore_backend *backend);
 /* A crash of this kernel would leave a record. */
 bool pstore_backend_armed(const struct pstore_backend *backend);
+/* The way of a crash's record, for proofs: "ramoops", "efi", "erst", "pstore"; "" where nothing is
+ * registered. */
+const char *pstore_backend_mechanism(const struct pstore_backend *backend);
 /* Appends one clause for people: "ramoops at 0x3e000000, 4.25 MiB of RAM buffer: 4 records of
  * 1 MiB (compressed), 256 KiB console; survives a reboot". */
 int pstore_backend_describe(const struct pstore_backend *backend, struct strbuf *out);

@@ -33,7 +33,12 @@ void proof_of_now(const struct root *root, struct proof *out)
           sizeof(out->firmware) },
     };
 
+    char loaded[8];
+
     *out = (struct proof){ .time = time(NULL) };
+    if (root_read_line(root, "/sys/kernel/kexec_crash_loaded", loaded, sizeof(loaded)) == 0 &&
+        strcmp(loaded, "1") == 0)
+        memcpy(out->mechanism, "kdump", sizeof("kdump"));
     for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
         char *field = (char *)out + sources[i].offset;
 

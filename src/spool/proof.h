@@ -18,7 +18,8 @@ struct proof {
     bool on_purpose;    /* by a test */
 };
 
-/* Where the machine is now: kernel, firmware, boot id. mechanism stays the caller's. */
+/* Where the machine is now: kernel, firmware, boot id; mechanism "kdump" where a crash kernel is
+ * loaded, which then comes before any other, else "". */
 void proof_of_now(const struct root *root, struct proof *out);
 
 /* statefd is the state folder. -ENOENT: there is none; -EBADMSG: it is not ours. */

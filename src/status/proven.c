@@ -5,21 +5,12 @@
 
 #include "status/entry.h"
 
-const char *proven_mechanism(const struct pstore_backend *backend)
-{
-    static const char *const names[] = {
-        [PSTORE_KIND_NONE] = "",     [PSTORE_KIND_RAMOOPS] = "ramoops", [PSTORE_KIND_EFI] = "efi",
-        [PSTORE_KIND_ERST] = "erst", [PSTORE_KIND_OTHER] = "pstore",
-    };
-
-    return names[backend->kind];
-}
-
 void proven_read(const struct root *root, int statefd, const char *mechanism, struct proven *out)
 {
     *out = (struct proven){ 0 };
     proof_of_now(root, &out->now);
-    (void)span_copy(span_str(mechanism), out->now.mechanism, sizeof(out->now.mechanism));
+    if (!out->now.mechanism[0])
+        (void)span_copy(span_str(mechanism), out->now.mechanism, sizeof(out->now.mechanism));
     if (statefd < 0)
         return;
     out->have_proof = proof_read(statefd, &out->proof) == 0;

@@ -2,7 +2,6 @@
 /* Whether a crash is known to become a report, on this kernel, firmware and mechanism. */
 #pragma once
 
-#include "pstore/backend.h"
 #include "spool/proof.h"
 
 struct proven {
@@ -12,11 +11,9 @@ struct proven {
     bool test_failed;  /* a test's crash was awaited, and this boot has none of it */
 };
 
-/* Reads the state folder (negative: there is none). mechanism is that of now, "" where nothing is
- * armed. */
+/* Reads the state folder (negative: there is none). mechanism is pstore's of now, "" where it is
+ * not armed. */
 void proven_read(const struct root *root, int statefd, const char *mechanism, struct proven *out);
-/* "ramoops", "efi", "erst", "pstore"; "" where nothing records. */
-const char *proven_mechanism(const struct pstore_backend *backend);
 /* One line for people. */
 void proven_describe(const struct proven *proven, struct strbuf *out);
 /* What to do, "" for nothing. */

@@ -63,7 +63,7 @@ static int look_at_spool(const struct context *context, struct status *s)
     int r = spool_open(&context->root, &context->config, false, &spool);
 
     s->spool_error = r;
-    proven_read(&context->root, -EBADF, proven_mechanism(&s->backend), &s->proven);
+    proven_read(&context->root, -EBADF, pstore_backend_mechanism(&s->backend), &s->proven);
     if (r == -ENOENT)
         return 0; /* made by the first collection */
     if (r == 0)
@@ -79,7 +79,7 @@ static int look_at_spool(const struct context *context, struct status *s)
     state = spool_open_state(&spool, false);
     if (state >= 0)
         s->have_marker = boot_marker_read(state, &s->marker) == 0;
-    proven_read(&context->root, state, proven_mechanism(&s->backend), &s->proven);
+    proven_read(&context->root, state, pstore_backend_mechanism(&s->backend), &s->proven);
     s->blocked = s->have_marker && s->marker.phase == BOOT_BLOCKED;
     return 0;
 }
