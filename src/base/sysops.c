@@ -3,7 +3,9 @@
 #include <libkmod.h>
 #include <poll.h>
 #include <signal.h>
+#include <linux/kexec.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -235,12 +237,32 @@ static int host_crash(void *ctx)
     return -EOPNOTSUPP; /* and yet it lives */
 }
 
+/* glibc has no function for it. The length counts the NUL. */
+static int sys_kexec_file_load(int kernel, int image, const char *cmdline, unsigned long flags)
+{
+    size_t n = cmdline ? strlen(cmdline) + 1 : 0;
+
+    return syscall(SYS_kexec_file_load, kernel, image, n, cmdline, flags) < 0 ? -errno : 0;
+}
+
+static int host_kexec_load(void *ctx, int kernel, int image, const char *cmdline)
+{
+    return sys_kexec_file_load(kernel, image, cmdline, KEXEC_FILE_ON_CRASH);
+}
+
+static int host_kexec_unload(void *ctx)
+{
+    return sys_kexec_file_load(-1, -1, NULL, KEXEC_FILE_UNLOAD | KEXEC_FILE_ON_CRASH);
+}
+
 const struct sysops sysops_host = {
     .module_load = host_module_load,
     .module_unload = host_module_unload,
     .mount = host_mount,
     .run = host_run,
     .crash = host_crash,
+    .kexec_load = host_kexec_load,
+    .kexec_unload = host_kexec_unload,
 };
 
 static int planned_module_load(void *ctx, const char *name, const char *options)
@@ -275,10 +297,24 @@ static int planned_crash(void *ctx)
     return 0;
 }
 
+static int planned_kexec_load(void *ctx, int kernel, int image, const char *cmdline)
+{
+    log_info("not the running system: would load a crash kernel with %s", cmdline);
+    return 0;
+}
+
+static int planned_kexec_unload(void *ctx)
+{
+    log_info("not the running system: would unload the crash kernel");
+    return 0;
+}
+
 const struct sysops sysops_planned = {
     .module_load = planned_module_load,
     .module_unload = planned_module_unload,
     .mount = planned_mount,
     .run = planned_run,
     .crash = planned_crash,
+    .kexec_load = planned_kexec_load,
+    .kexec_unload = planned_kexec_unload,
 };

@@ -24,6 +24,11 @@ struct sysops {
                struct strbuf *out);
     /* Panics the running kernel (sysrq's c). Returns only where that failed. */
     int (*crash)(void *ctx);
+    /* Loads a kernel file and an image (open fds) with this command line as what a crash starts:
+     * kexec_file_load(2) with KEXEC_FILE_ON_CRASH; what was loaded before is replaced. -EPERM,
+     * -EKEYREJECTED, -EADDRNOTAVAIL (no reservation, or too small), -EBUSY, -ENOSYS, … */
+    int (*kexec_load)(void *ctx, int kernel, int image, const char *cmdline);
+    int (*kexec_unload)(void *ctx);
 };
 
 /* The running machine. */

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "arm/kdump.h"
+#include "base/macro.h"
+
+#ifdef __aarch64__
+#define ONE_CPU "maxcpus=1"
+#else
+#define ONE_CPU "nr_cpus=1"
+#endif
+#define ADDED                                                                                 \
+    ONE_CPU " reset_devices irqpoll panic=5 initcall_blacklist=tracer_init_tracefs "          \
+            "cgroup_disable=memory numa=off transparent_hugepage=never audit=0 lsm= "         \
+            "mitigations=off"
+
+static void command_lines(void **state)
+{
+    static const struct {
+        const char *running, *crash;
+    } cases[] = {
+        { "", ADDED },
+        { "BOOT_IMAGE=/boot/vmlinuz-6.1.0-56-amd64 root=UUID=1234 ro quiet splash "
+          "console=tty0 console=ttyS0,115200 crashkernel=96M rootflags=subvol=@ resume=/dev/sda2",
+          "console=tty0 console=ttyS0,115200 " ADDED },
+        { "hugepages=512 hugepagesz=1G default_hugepagesz=2M transparent_hugepage=always "
+          "reserve_mem=5M:4096:oops ramoops.mem_name=oops ramoops.record_size=0x100000 mem=8G "
+          "log_buf_len=4M init=/bin/bash rw systemd.unit=rescue.target rd.luks.uuid=x "
+          "crash_kexec_post_notifiers panic=-1 nr_cpus=8 isolcpus=2-5",
+          ADDED },
+        { "amd_iommu=off nvme_core.default_ps_max_latency_us=0 \"dyndbg=file x +p\" "
+          "module.text=\"two words\" acpi_osi=\"Windows 2020\" nokaslr",
+          "amd_iommu=off nvme_core.default_ps_max_latency_us=0 \"module.text=two words\" "
+          "\"acpi_osi=Windows 2020\" nokaslr " ADDED },
+        { "pcie_aspm=off -- init.arg crashkernel=1M", "pcie_aspm=off " ADDED },
+        { "rootwait panic-on-warn reset-devices a-b=c", "a-b=c " ADDED },
+    };
+    char buf[KDUMP_CMDLINE_MAX];
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        kdump_cmdline(span_str(cases[i].running), buf, sizeof(buf));
+        assert_string_equal(buf, cases[i].crash);
+    }
+}
+
+static void too_long(void **state)
+{
+    char buf[KDUMP_CMDLINE_MAX], running[4096];
+
+    (void)snprintf(running, sizeof(running), "console=ttyS0 x=");
+    memset(running + strlen(running), 'y', 3000 - strlen(running));
+    running[3000] = '\0';
+    kdump_cmdline(span_str(running), buf, sizeof(buf));
+    assert_string_equal(buf, ADDED);
+}
+
+static void kernel_files(void **state)
+{
+    static char head[4096];
+    const struct span file = span_bytes(head, sizeof(head));
+
+    assert_true(kdump_is_kernel(file, "6.1.0-56-amd64")); /* no header: not for us to judge */
+    memcpy(head + 0x202, "HdrS", 4);
+    assert_true(kdump_is_kernel(file, "6.1.0-56-amd64"));
+    head[0x20e] = 0x40;
+    head[0x20f] = 0x02;
+    (void)snprintf(head + 0x440, 64, "6.1.0-56-amd64 (debian@x) #1 SMP");
+    assert_true(kdump_is_kernel(file, "6.1.0-56-amd64"));
+    assert_false(kdump_is_kernel(file, "6.1.0-56"));
+    assert_false(kdump_is_kernel(file, "6.1.0-57-amd64"));
+    head[0x20f] = (char)0xff; /* beyond what was read */
+    assert_false(kdump_is_kernel(file, "6.1.0-56-amd64"));
+    assert_true(kdump_is_kernel(span_bytes(head, 100), "6.1.0-56-amd64"));
+}
+
+static struct kdump_facts good(void)
+{
+    struct kdump_facts f = { .supported = true, .reserved = 96 << 20, .kernel = "6.1.0" };
+
+    (void)snprintf(f.image, sizeof(f.image), "/boot/vmlinuz-6.1.0");
+    return f;
+}
+
+static void plans(void **state)
+{
+    struct kdump_facts f = good();
+    struct kdump_plan p;
+
+    kdump_plan_make(&f, false, &p);
+    assert_int_equal(p.action, KDUMP_LOAD);
+    f.loaded = true;
+    kdump_plan_make(&f, false, &p);
+    assert_int_equal(p.action, KDUMP_KEEP);
+    kdump_plan_make(&f, true, &p);
+    assert_int_equal(p.action, KDUMP_LOAD);
+    f = good();
+    f.image[0] = '\0';
+    kdump_plan_make(&f, false, &p);
+    assert_true(p.action == KDUMP_IMPOSSIBLE && !p.no_memory && strstr(p.reason, "not found"));
+    f.reserved = 0;
+    kdump_plan_make(&f, false, &p);
+    assert_true(p.action == KDUMP_IMPOSSIBLE && p.no_memory);
+    assert_non_null(strstr(p.reason, "no memory is reserved"));
+    (void)snprintf(f.crashkernel, sizeof(f.crashkernel), "8G");
+    kdump_plan_make(&f, false, &p);
+    assert_true(p.no_memory && strstr(p.reason, "crashkernel=8G"));
+    f.supported = false;
+    kdump_plan_make(&f, false, &p);
+    assert_true(!p.no_memory && strstr(p.advice, "CONFIG_KEXEC_FILE"));
+}
+
+static void explanations(void **state)
+{
+    static const struct {
+        int error;
+        const char *text;
+    } cases[] = {
+        { -EKEYREJECTED, "signed by a key" }, { -EPERM, "not permitted" },
+        { -ENODATA, "no signature" },         { -EADDRNOTAVAIL, "do not fit into the 96 MiB" },
+        { -ENOMEM, "too little memory" },     { -ENOSYS, "no kexec_file_load" },
+        { -EBUSY, "another program" },        { -ENOEXEC, "none that can be started" },
+        { -EXDEV, "cannot load" },
+    };
+    struct kdump_plan p;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        p = (struct kdump_plan){ .action = KDUMP_LOAD };
+        kdump_explain(cases[i].error, 96 << 20, &p);
+        if (!strstr(p.reason, cases[i].text) || p.advice[0] == '\0')
+            fail_msg("%d: %s; %s", cases[i].error, p.reason, p.advice);
+    }
+}
+
+static void write_kernel(struct unit_tree *t, const char *path, const char *release)
+{
+    static char file[40 << 10];
+
+    memset(file, 0, sizeof(file));
+    memcpy(file + 0x202, "HdrS", 4);
+    file[0x20f] = 0x02;
+    (void)snprintf(file + 0x400, 64, "%s (a@b) #1", release);
+    unit_write(t, path, file, sizeof(file));
+}
+
+static void facts(void **state)
+{
+    static const struct {
+        const char *cmdline, *file, *image;
+    } cases[] = {
+        { "BOOT_IMAGE=/boot/vmlinuz-6.1.0 x", "/boot/vmlinuz-6.1.0", "/boot/vmlinuz-6.1.0" },
+        { "BOOT_IMAGE=/vmlinuz-linux x", "/boot/vmlinuz-linux", "/boot//vmlinuz-linux" },
+        { "BOOT_IMAGE=(hd0,gpt2)/@/boot/vmlinuz-linux", "/boot/vmlinuz-linux",
+          "/boot/vmlinuz-linux" },
+        { "initrd=x", "/usr/lib/modules/6.1.0/vmlinuz", "/usr/lib/modules/6.1.0/vmlinuz" },
+        { "", "/efi/0123/6.1.0/linux", "/efi/0123/6.1.0/linux" },
+        { "", "/boot/vmlinuz-linux-neptune", "/boot/vmlinuz-linux-neptune" },
+    };
+    struct unit_tree *t = *state;
+    struct kdump_facts f;
+
+    unit_write_str(t, "/proc/sys/kernel/osrelease", "6.1.0\n");
+    unit_write_str(t, "/etc/machine-id", "0123\n");
+    unit_write_str(t, "/proc/meminfo", "MemTotal:       16240372 kB\nMemFree: 1 kB\n");
+    unit_write_str(t, "/sys/kernel/kexec_crash_loaded", "0\n");
+    unit_write_str(t, "/sys/kernel/kexec_crash_size", "100663296\n");
+    write_kernel(t, "/boot/vmlinuz-old", "6.0.9");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char path[256];
+
+        unit_write_str(t, "/proc/cmdline", cases[i].cmdline);
+        write_kernel(t, cases[i].file, "6.1.0");
+        assert_int_equal(kdump_facts_read(&t->root, &f), 0);
+        assert_true(span_ends(span_str(f.image), strrchr(cases[i].image, '/')));
+        assert_true(f.supported && !f.loaded && f.reserved == 96 << 20);
+        assert_int_equal(f.memory, 16240372ULL << 10);
+        (void)snprintf(path, sizeof(path), "%s%s", t->dir, cases[i].file);
+        assert_int_equal(unlink(path), 0);
+    }
+    /* After an update, the name is another kernel's. */
+    write_kernel(t, "/boot/vmlinuz-linux", "6.2.0");
+    unit_write_str(t, "/proc/cmdline", "BOOT_IMAGE=/boot/vmlinuz-linux crashkernel=96M,low");
+    assert_int_equal(kdump_facts_read(&t->root, &f), 0);
+    assert_string_equal(f.image, "");
+    assert_string_equal(f.crashkernel, "96M,low");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(command_lines),
+        cmocka_unit_test(too_long),
+        cmocka_unit_test(kernel_files),
+        cmocka_unit_test(plans),
+        cmocka_unit_test(explanations),
+        cmocka_unit_test_setup_teardown(facts, unit_tree_setup, unit_tree_teardown),
+    };
+
+    return cmocka_run_group_tests_name("kdump", tests, NULL, NULL);
+}
