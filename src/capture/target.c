@@ -17,12 +17,12 @@ enum {
 
 int directory_open(int parent, const char *name)
 {
-    bool made = mkdirat(parent, name, 0700) == 0;
+    int made = mkdirat(parent, name, 0700) < 0 ? -errno : 0;
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (fd < 0)
-        return -errno;
-    if (made)
+    if (fd < 0) /* it is missing because it could not be made */
+        return errno == ENOENT && made < 0 ? made : -errno;
+    if (made == 0)
         (void)fsync(parent);
     return fd;
 }

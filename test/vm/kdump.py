@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A machine with a crash kernel: a target disk, a capture image made here, and what was captured."""
 
+import dataclasses
 import gzip
 import os
 import re
-import shutil
 import subprocess
 
 import disks
@@ -43,7 +43,7 @@ def program_files(program):
     return content
 
 
-def make_image(kernel, configuration, modules, files=None, init=None):
+def make_image(kernel, configuration, modules, files=None):
     """A capture image as `kdump-steamos initrd` would make it; modules in the order to load."""
     archive = guests.Cpio()
     content = {"kdump.conf": "".join(f"{key}={value}\n" for key, value in
@@ -54,7 +54,7 @@ def make_image(kernel, configuration, modules, files=None, init=None):
         names.append("modules/" + guests.module_name(path) + ".ko")
         content[names[-1]] = guests.read_module(os.path.join(kernel.modules, path))
     content["modules.list"] = "".join(f"/{name}\n" for name in names).encode()
-    with open(init or CAPTURE, "rb") as file:
+    with open(CAPTURE, "rb") as file:
         content["init"] = file.read()
     folders = {"dev", "proc", "sys"}
     for name in content:
@@ -76,7 +76,7 @@ class Crash:
     def __init__(self, name, *, bus="virtio", fstype="ext4", crashkernel=CRASHKERNEL, kind="null",
                  by="UUID", configuration=None, modules=None, files=None, full=False, before="",
                  cmdline="", capture_cmdline="", disk=None, qemu_args=(), fast=True, ram=512,
-                 init=None):
+                 read_only=False, spoil=None, programs=()):
         self.__dict__.update({key: value for key, value in locals().items() if key != "self"})
 
 
@@ -93,6 +93,8 @@ class KdumpMachine(qemu.Machine):
         # The constructor of a machine empties its folder.
         os.makedirs(guests.OUTPUT, exist_ok=True)
         self.disk = disks.Disk(folder + ".target", crash.fstype, **options)
+        if crash.spoil:
+            crash.spoil(self.disk)
         configuration = {
             "TARGET": f"UUID={self.disk.uuid}" if crash.by == "UUID"
                       else f"PARTUUID={self.disk.partuuid}",
@@ -102,7 +104,10 @@ class KdumpMachine(qemu.Machine):
         modules = crash.modules
         if modules is None:
             modules = driver + disks.FILE_SYSTEMS[crash.fstype][1]
-        image = make_image(guest.kernel, configuration, modules, crash.files, crash.init)
+        files = dict(crash.files or {})
+        for program in crash.programs:
+            files |= program_files(program)
+        image = make_image(guest.kernel, configuration, modules, files)
         self.image_size = len(image)
         with open(guest.kernel.image, "rb") as file:
             files = {"k/vmlinuz": file.read(), "k/image": image}
@@ -136,7 +141,8 @@ class KdumpMachine(qemu.Machine):
 
     def command(self, interactive=False):
         command = super().command(interactive)
-        command += ["-drive", f"if=none,id=target,format=raw,file={self.folder}/target.img"]
+        access = ",readonly=on" if self.crash.read_only else ""
+        command += ["-drive", f"if=none,id=target,format=raw,file={self.folder}/target.img{access}"]
         for device in self.devices:
             command += ["-device", device]
         return command + list(self.crash.qemu_args)
@@ -187,10 +193,66 @@ def peer_dmesg(program, core, work):
         return file.read()
 
 
-def remove_disk(machine):
-    """The large files, once they were looked at."""
-    for name in ("target.img",):
-        path = os.path.join(machine.folder, name)
-        if os.path.exists(path):
-            os.unlink(path)
-    shutil.rmtree(os.path.join(machine.home, "k"), ignore_errors=True)
+def vmcoreinfo(core):
+    """A core's VMCOREINFO, as text: it lies in the first bytes."""
+    with open(core, "rb") as file:
+        start = file.read(1 << 20)
+    start = start[start.index(b"OSRELEASE="):]
+    return start[:start.index(b"\0")].decode()
+
+
+def crash_osrelease(core):
+    """The kernel's version as crash(8) finds it in a core."""
+    return subprocess.run([guests.which("crash"), "--osrelease", core], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=True).stdout.strip()
+
+
+DRGN = """
+import sys, drgn
+program = drgn.Program()
+program.set_core_dump(sys.argv[1])
+# struct new_utsname: the third of its strings of 65 bytes.
+print(program.read(int(sys.argv[2], 16) + 2 * 65, 65).split(b"\\0")[0].decode())
+"""
+
+
+def drgn_release(core):
+    """The kernel's version where the running kernel kept it, read by drgn out of its memory."""
+    info = vmcoreinfo(core)
+    symbol = re.search(r"^SYMBOL\(init_uts_ns\)=(\w+)$", info, re.M)[1]
+    offset = re.search(r"^OFFSET\(uts_namespace.name\)=(\d+)$", info, re.M)[1]
+    return subprocess.run(["/usr/bin/python3", "-c", DRGN, core,
+                           f"{int(symbol, 16) + int(offset):x}"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.strip()
+
+
+class BareMachine(qemu.Machine):
+    """The capture image as the initial file system of a normal boot, for one boot."""
+
+    def command(self, interactive=False):
+        return super().command(interactive) + ["-no-reboot"]
+
+
+def without_crash(guest):
+    """What the machine says when somebody boots the capture image."""
+    image = os.path.join(guests.OUTPUT, "kdump-image-" + guest.kernel.series)
+    with open(image, "wb") as file:
+        file.write(make_image(guest.kernel, {}, []))
+    machine = BareMachine(dataclasses.replace(guest, initramfs=image),
+                          "kdump-bare-" + guest.kernel.series, mem="", fast=True)
+    machine.run(timeout=60)
+    return machine.serial()
+
+
+def program_fault(guest):
+    """PID 1 of the crash kernel gets a fault's signal, from what it takes for makedumpfile."""
+    source = os.path.join(guests.OUTPUT, "fault.c")
+    os.makedirs(guests.OUTPUT, exist_ok=True)
+    with open(source, "w", encoding="ascii") as file:
+        file.write("#include <signal.h>\n#include <unistd.h>\n"
+                   "int main(void) { kill(1, SIGSEGV); sleep(60); return 0; }\n")
+    guests.run(["cc", "-Os", "-s", "-static", "-o", source[:-2], source])
+    with open(source[:-2], "rb") as file:
+        files = {"usr/bin/fault": file.read()}
+    return run(guest, Crash("fault", full=True, files=files, disk={"mib": 128},
+                            configuration={"MAKEDUMPFILE": "fault"}))

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A crash, the crash kernel, and what it saved: on buses and file systems, and when all goes wrong.
+
+The whole matrix runs with KDUMP_MATRIX=1 (make check-vm), otherwise a part of it that has every bus,
+file system and kernel.
+"""
+
+import datetime
+import os
+import re
+import shutil
+
+import pytest
+
+import kdump
+from scenario import uses
+
+WHOLE = os.environ.get("KDUMP_MATRIX") == "1"
+SOME = {("virtio", "ext4", "6.12"), ("nvme", "btrfs", "6.1"), ("ahci", "f2fs", "6.1"),
+        ("nvme", "f2fs", "6.12")}
+FILTER = {"MAKEDUMPFILE": "makedumpfile -l -d 31"}
+# The crash kernel is started by the oops, before the panic that would follow it says a word.
+DIED = "BUG: kernel NULL pointer dereference"
+PANIC = "Kernel panic - not syncing"
+
+
+def scenario(**parameters):
+    """A scenario of one crash."""
+    def run(guest):
+        return kdump.run(guest, kdump.Crash(**parameters))
+    run.__name__ = "kdump-" + parameters["name"]
+    return run
+
+
+def said(machine):
+    """What the capture program said, as one text."""
+    return "\n".join(text for _, text in machine.said())
+
+
+def need(*programs):
+    """Other readers of cores, which not every distribution has."""
+    for program in programs:
+        if not shutil.which(program):
+            pytest.skip(f"no {program} here")
+
+
+def check_came_back(machine):
+    assert "vm: boot 2," in machine.serial()
+
+
+def check_log(machine, last=DIED):
+    """The captured log is the kernel's own log at the moment of the crash, and what followed."""
+    text = machine.dmesg().decode()
+    before = machine.read("out/1/before").splitlines()
+    lines = text.splitlines()
+    assert last in text
+    assert lines[:len(before)] == before
+    modes = {path: mode for mode, _, path in
+             (line.split(" ", 2) for line in machine.read("out/2/list").splitlines())}
+    assert {mode for path, mode in modes.items() if path.endswith((".txt", "vmcore"))} == {"600"}
+    name = os.path.basename(machine.capture())
+    assert modes["./crash"] == modes[f"./crash/{name}"] == "700"
+    stamps = [datetime.datetime.strptime(text, "%Y%m%d%H%M%S")
+              for text in (machine.read("out/1/time").strip(), name)]
+    assert 0 <= (stamps[1] - stamps[0]).total_seconds() < 60
+    check_came_back(machine)
+
+
+# ---- buses and file systems ----
+
+def matrix():
+    for bus in ("virtio", "nvme", "ahci"):
+        for fstype in ("ext4", "btrfs", "f2fs"):
+            run = scenario(name=f"{bus}-{fstype}", bus=bus, fstype=fstype,
+                           by="UUID" if bus == "virtio" else "PARTUUID")
+            for series in ("6.1", "6.12"):
+                if WHOLE or (bus, fstype, series) in SOME:
+                    yield f"{bus}_{fstype}_{series.replace('.', '_')}", run, series
+
+
+def add_matrix():
+    """A test function for each place of the matrix: a scenario's tests are told apart by marks."""
+    for place, run, series in matrix():
+        def test(outcome):
+            check_log(outcome)
+            assert not os.path.exists(os.path.join(outcome.capture(), "vmcore"))
+        test.__name__ = "test_log_is_saved_" + place
+        globals()[test.__name__] = uses(run, series=series)(test)
+
+
+add_matrix()
+
+# ---- full dumps ----
+
+full_ext4 = scenario(name="full-ext4", full=True, configuration=FILTER, disk={"mib": 512},
+                     programs=["makedumpfile"])
+full_btrfs = scenario(name="full-btrfs", full=True, configuration=FILTER, disk={"mib": 512},
+                      programs=["makedumpfile"], fstype="btrfs", bus="nvme",
+                      crashkernel="128M")
+
+
+def check_full(machine):
+    need("makedumpfile", "crash", "drgn")
+    check_log(machine)
+    core = os.path.join(machine.capture(), "vmcore")
+    assert os.path.getsize(core) < 200 << 20
+    assert kdump.peer_dmesg("makedumpfile", core, machine.folder) == machine.dmesg()
+    release = machine.read("out/1/before").split("Linux version ")[1].split()[0]
+    assert kdump.crash_osrelease(core) == release
+    assert kdump.drgn_release(core) == release
+
+
+@uses(full_ext4, series="6.1")
+def test_full_dump_to_ext4_in_the_default_reservation(outcome):
+    check_full(outcome)
+
+
+@uses(full_btrfs, series="6.12")
+def test_full_dump_to_btrfs(outcome):
+    check_full(outcome)
+
+
+# ---- the log as other tools read it ----
+
+ODD_LINES = r"""
+i=0
+while [ $i -lt 4000 ]; do
+    echo "filler $i: the ring has less room than these lines need, so it wraps around its end"
+    i=$((i + 1))
+done >/tmp/filler
+echo on >/proc/sys/kernel/printk_devkmsg
+while read -r line; do echo "$line"; done </tmp/filler >/dev/kmsg
+printf 'odd: caf\303\251 \251 \033[1m\177 back\\slash' >/dev/kmsg
+printf 'odd: first\nodd: second\n\tthird' >/dev/kmsg
+"""
+# Its makedumpfile is not there: the core is copied as it is.
+wrapped = scenario(name="wrapped", full=True, before=ODD_LINES, fast=False, disk={"mib": 1024},
+                   configuration={"MAKEDUMPFILE": "makedumpfile -l"})
+five_levels = scenario(name="five-levels", full=True, fast=False, disk={"mib": 1024}, fstype="btrfs",
+                       before=ODD_LINES, qemu_args=["-cpu", "qemu64,+rdrand,+la57"])
+
+
+def check_peers(machine):
+    """Byte for byte, but for bytes above 0x7f: ours are the kernel's."""
+    core = os.path.join(machine.capture(), "vmcore")
+    ours = machine.dmesg()
+    assert rb"odd: caf\xc3\xa9 \xa9 \x1b[1m\x7f back\slash" in ours
+    assert re.search(rb"^(\[ *\d+\.\d{6}\] )odd: first\n {15,}odd: second\n {15,}\tthird$", ours, re.M)
+    need("makedumpfile")
+    for program in filter(shutil.which, ("makedumpfile", "vmcore-dmesg")):
+        theirs = kdump.peer_dmesg(program, core, machine.folder)
+        assert theirs.count(b"\n") == ours.count(b"\n")
+        theirs = re.sub(rb"\\xffffff([89a-f][0-9a-f])", rb"\\x\1", theirs)
+        if program == "vmcore-dmesg":
+            ours = re.sub(rb"^ {15,}", b"", ours, flags=re.M)  # it drops the indentation
+        assert theirs == ours, program
+
+
+@uses(wrapped, series=None if WHOLE else "6.12")
+def test_wrapped_log_equals_other_tools(outcome):
+    assert "ended with status 127" in said(outcome)
+    ours = outcome.dmesg().decode()
+    assert "Linux version" not in ours and "filler 3999" in ours and DIED in ours
+    check_peers(outcome)
+
+
+@uses(five_levels, series="6.1")
+def test_five_level_paging(outcome):
+    assert "NUMBER(pgtable_l5_enabled)=1" in kdump.vmcoreinfo(
+        os.path.join(outcome.capture(), "vmcore"))
+    check_peers(outcome)
+
+
+# ---- memory ----
+
+smallest = scenario(name="smallest", crashkernel="88M")
+too_small = scenario(name="too-small", crashkernel="72M")
+
+
+@uses(smallest, series="6.1")
+def test_log_is_saved_in_88_mib(outcome):
+    check_log(outcome)
+
+
+@uses(too_small, series="6.1")
+def test_too_little_memory_still_reboots(outcome):
+    check_came_back(outcome)
+    assert not outcome.captures()
+
+
+# ---- targets that fail ----
+
+def spoil_groups(disk):
+    """The group descriptors of an ext4, behind a superblock that is good."""
+    block = 1024 if disk.size < 512 << 20 else 4096
+    disk.patch(2048 if block == 1024 else 4096, b"\xa5" * block)
+
+
+FILL = ("modprobe ext4; mkdir /tmp/f; mount /dev/vdc1 /tmp/f; mkdir -p /tmp/f/%s\n"
+        "dd if=/dev/zero of=/tmp/f/big bs=64k 2>/dev/null; dd if=/dev/zero of=/tmp/f/rest bs=1k "
+        "2>/dev/null; umount /tmp/f\n" % kdump.FOLDER)
+missing = scenario(name="missing", configuration={"TARGET": "UUID=00000000-0000-0000-0000-000000000000",
+                                                  "WAIT_SECONDS": "2"})
+full_target = scenario(name="full-target", before=FILL, disk={"mib": 32})
+read_only = scenario(name="read-only", read_only=True)
+corrupt = scenario(name="corrupt", spoil=spoil_groups)
+
+
+def check_console(machine):
+    """The whole log is on the console, and the machine came back."""
+    text = machine.serial()
+    start = text.index("the log of the crashed kernel follows")
+    log = text[start:text.index("end of the log", start)]
+    for line in machine.read("out/1/before").splitlines():
+        assert line in log
+    assert DIED in log
+    check_came_back(machine)
+    assert not machine.captures()
+
+
+@uses(missing, series="6.1")
+def test_missing_target(outcome):
+    assert "no such device came in time" in said(outcome)
+    stamps = [stamp for stamp, _ in outcome.said()]
+    assert 2 < stamps[-1] - stamps[0] < 30
+    check_console(outcome)
+
+
+@uses(full_target, series="6.1")
+def test_full_target(outcome):
+    assert "No space left on device" in said(outcome)
+    check_console(outcome)
+
+
+@uses(read_only, series="6.1")
+def test_read_only_target(outcome):
+    assert "cannot mount" in said(outcome)
+    check_console(outcome)
+
+
+@uses(corrupt, series="6.1")
+def test_corrupt_target(outcome):
+    assert "cannot mount" in said(outcome)
+    check_console(outcome)
+
+
+# ---- ways to die ----
+
+hardlockup = scenario(name="hardlockup", kind="hardlockup")
+softlockup = scenario(name="softlockup", kind="softlockup")
+second_panic = scenario(name="second-panic", capture_cmdline="rdinit=/missing")
+
+
+@uses(hardlockup, series="6.1")
+def test_panic_in_an_nmi(outcome):
+    check_log(outcome, PANIC)
+    assert b"NMI" in outcome.dmesg()
+
+
+@uses(softlockup, series="6.12")
+def test_panic_of_a_soft_lockup(outcome):
+    check_log(outcome, PANIC)
+    assert b"soft lockup" in outcome.dmesg()
+
+
+@uses(second_panic, series="6.1")
+def test_panic_of_the_crash_kernel_reboots(outcome):
+    assert PANIC in outcome.serial()
+    check_came_back(outcome)
+
+
+@uses(kdump.without_crash, series="6.1")
+def test_started_without_a_crash(outcome):
+    assert "cannot open /proc/vmcore" in outcome and "rebooting" in outcome
+
+
+@uses(kdump.program_fault, series="6.1")
+def test_fault_of_the_program_reboots(outcome):
+    assert "the capture program failed; rebooting" in outcome.serial()
+    check_came_back(outcome)
+    check_log(outcome)
