@@ -14,6 +14,7 @@
 #include "capture/machine.h"
 #include "capture/save.h"
 #include "capture/target.h"
+#include "vmcore/fd.h"
 
 enum {
     LOG_SECONDS = 120,
@@ -24,27 +25,6 @@ enum {
 static struct vmcore core;
 static struct conf conf;
 static bool callers;
-
-static int read_core(void *ctx, uint64_t offset, void *buf, size_t n)
-{
-    int fd = *(int *)ctx;
-    size_t done = 0;
-
-    if (offset > INT64_MAX - n)
-        return -ENODATA;
-    while (done < n) {
-        ssize_t got = pread(fd, (char *)buf + done, n - done, (off_t)(offset + done));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            return -ENODATA;
-        done += (size_t)got;
-    }
-    return 0;
-}
 
 static int open_core(void)
 {
@@ -57,7 +37,7 @@ static int open_core(void)
         say("cannot open /proc/vmcore: %s; was this kernel started by a crash?", errno_text(r));
         return r;
     }
-    r = vmcore_open(&core, &(struct vmcore_file){ &fd, read_core });
+    r = vmcore_open(&core, &(struct vmcore_file){ &fd, vmcore_fd_read });
     if (r < 0)
         say("/proc/vmcore makes no sense: %s", errno_text(r));
     return r;

@@ -10,6 +10,7 @@
 #include "pstore/events.h"
 #include "spool/report_zip.h"
 #include "status/as_sent.h"
+#include "status/core.h"
 #include "status/entry.h"
 #include "status/status.h"
 
@@ -77,12 +78,19 @@ static int read_pstore(const struct root *root, const char *path, struct source 
     return pstore_event_text(&events.items[events.n - 1], &s->log);
 }
 
-/* A report ZIP, or a log as text: a file tells by its first bytes which it is. */
+/* A report ZIP, a vmcore, or a log as text: a file tells by its first bytes which it is. */
 static int read_file(int fd, struct source *s)
 {
     char magic[4] = "";
     int r = 0;
 
+    if (core_is_elf(fd))
+        return core_read_log(fd, &s->log);
+    if (core_is_filtered(fd)) {
+        log_info("this is a vmcore in makedumpfile's format: crash and drgn open it, its log is "
+                 "what makedumpfile --dump-dmesg prints");
+        return -ENOTSUP;
+    }
     if (pread(fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic) ||
         memcmp(magic, "PK\3\4", 4) != 0)
         return fd_read_all(fd, MAX_LOG, &s->log);
