@@ -10,14 +10,16 @@ import subprocess
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-BOTH = {"usr/bin/kdump-steamos", "etc/default/kdump", "usr/lib/sysctl.d/60-kdump-steamos.conf",
+BOTH = {"usr/bin/kdump-steamos", "etc/default/kdump", "etc/default/kdump.d/",
+        "usr/lib/systemd/system-generators/kdump-steamos-generator", "usr/lib/sysctl.d/60-kdump-steamos.conf",
         "usr/lib/sysusers.d/kdump-steamos.conf", "usr/lib/systemd/catalog/kdump-steamos.catalog",
         "usr/share/man/man8/kdump-steamos.8.gz", "usr/share/man/man5/kdump-steamos.conf.5.gz",
         "usr/share/man/man1/kdump-steamos-report.1.gz",
         "usr/share/bash-completion/completions/kdump-steamos",
         "usr/share/fish/vendor_completions.d/kdump-steamos.fish"}
 UNITS = {"kdump-steamos.service", "kdump-steamos-settled.service", "kdump-steamos-settled.timer",
-         "kdump-steamos-collect.service"}
+         "kdump-steamos-collect.service", "kdump-steamos-submit.service",
+         "kdump-steamos-submit.path", "kdump-steamos-submit.timer"}
 
 
 def run(*words, **options):

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A Debian machine's life with the package: systemd, firmware and GRUB are real.
+
+One machine, few boots, and in each as much as it has to tell; the tests look at what was noted.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tarfile
+import time
+
+import pytest
+
+import image
+import machine
+from receiver import Receiver
+
+FOLDER = "/home/.steamos/offload/var/kdump"
+PSTORE = "/sys/fs/pstore"
+ARCHIVE = "/var/lib/systemd/pstore"
+MESSAGE = "584b942a0d344e338bb4a40e3ef5d24a"
+HOME = f"PARTUUID={image.PARTUUID[image.HOME]}"
+NO_HOME = "PARTUUID=00000000-0000-4000-8000-000000000000"
+RECORD = ("Panic#1 Part1\n<5>[    0.000000] Linux version 6.1.0-99-{0} (a@b) #1 SMP\n"
+          "<0>[   10.000000] Kernel panic - not syncing: {0}\n")
+
+
+def build_deb(folder, version=None):
+    words = [str(machine.image.TOP / "package/build"), "deb", str(folder)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True,
+                          env=os.environ | ({"VERSION": version} if version else {}))
+    (path,) = [line for line in done.stdout.splitlines() if "dbgsym" not in line]
+    return pathlib.Path(path)
+
+
+class Story:
+    """What happened, by name, for the tests below."""
+
+    def __init__(self, guest, server):
+        self.guest = guest
+        self.server = server
+        self.seen = {}
+
+    def note(self, name, script, timeout=120):
+        """(status, output) of a script, remembered."""
+        start = time.monotonic()
+        self.seen[name] = self.guest.run(script, timeout)
+        print(f"--- {name} ({time.monotonic() - start:.1f} s): {self.seen[name]}")
+        return self.seen[name]
+
+    def status(self, name):
+        self.note(name + " words", "kdump-steamos status")
+        code, text = self.note(name, "kdump-steamos status --json")
+        self.seen[name] = (code, json.loads(text))
+
+    def waits_for(self, script, timeout=90):
+        """Until the script succeeds in the machine, or the time is over."""
+        end = time.monotonic() + timeout
+        while self.guest.run(script)[0] != 0 and time.monotonic() < end:
+            time.sleep(1)
+
+    def records(self, name):
+        self.note(name, f"ls {PSTORE} {ARCHIVE} 2>/dev/null | grep ^dmesg")
+
+    def reports(self, name):
+        self.note(name, f"cd {FOLDER} && find . -name 'steamos-*.zip' | sort")
+
+    def record_waits(self, word):
+        """A record of a crash as systemd-pstore keeps it."""
+        self.guest.check(f"mkdir -p {ARCHIVE}")
+        self.guest.put(f"{ARCHIVE}/dmesg-ramoops-0", RECORD.format(word))
+
+
+def first_boot(s):
+    """Installed, looked at, configured; then the test's crash."""
+    s.note("installed", "mkdir -p /root/p && cd /root/p && tar -xf /dev/vdb && "
+           "dpkg -i first.deb 2>&1", 300)
+    s.guest.put("/etc/default/kdump.d/10-server.conf", f"POST_URL={s.server}")
+    s.note("enabled", "systemctl is-enabled kdump-steamos.service kdump-steamos-settled.timer "
+           "kdump-steamos-collect.service kdump-steamos-submit.path kdump-steamos-submit.timer")
+    s.note("active", "systemctl is-active kdump-steamos.service; "
+           "systemctl --failed --no-legend | grep kdump; true")
+    s.note("sysctl", "cat /proc/sys/kernel/panic /proc/sys/kernel/panic_on_oops")
+    s.note("files", "man -w kdump-steamos 2>/dev/null; ls /usr/share/bash-completion/completions/"
+           "kdump-steamos; id kdump-steamos")
+    s.status("armed")
+    s.note("again", "for i in 1 2; do systemctl restart kdump-steamos.service && systemctl start "
+           "kdump-steamos.service kdump-steamos-collect.service || exit 1; done; "
+           "systemctl --failed --no-legend | grep kdump")
+    s.status("still armed")
+    s.guest.run("systemctl start kdump-steamos-settled.service")
+    s.guest.reboots("kdump-steamos test --yes")
+
+
+def after_the_test(s):
+    """Collected, sent, proven; the journal knows of it."""
+    s.waits_for(f"ls {FOLDER}/sent_logs/*.zip")
+    s.status("proven")
+    s.records("records after the test")
+    s.reports("reports after the test")
+    s.note("list", "kdump-steamos list --json")
+    s.note("journal", f"journalctl -b -o json MESSAGE_ID={MESSAGE}")
+    s.note("catalog", f"journalctl -b -x -o cat MESSAGE_ID={MESSAGE}")
+    s.note("submit journal", "journalctl -b -u kdump-steamos-submit.service -o cat")
+    s.note("arm journal", "journalctl -b -u kdump-steamos.service -u kdump-steamos-collect.service "
+           "-o short-monotonic")
+    s.note("report", f"kdump-steamos report {FOLDER}/sent_logs/*.zip")
+    s.note("settled", "systemctl is-system-running --wait", machine.BOOT_TIMEOUT)
+    s.note("failed units", "systemctl --failed --no-legend")
+    # A record that systemd-pstore has archived already, and then one with it switched off.
+    s.note("pstore unit", "systemctl is-enabled systemd-pstore.service")
+    s.guest.check("systemctl mask systemd-pstore.service")
+    # Home is not there at the next boot.
+    s.guest.check(f"sed -i 's/{HOME} .*/{NO_HOME} \\/home ext4 "
+                  "rw,nofail,x-systemd.device-timeout=5s 0 2/' /etc/fstab")
+    s.guest.reboots("sync; echo c >/proc/sysrq-trigger")
+
+
+def without_home(s):
+    """The record waits, and is collected when /home is mounted after all."""
+    s.note("settled without home", "systemctl is-system-running --wait", machine.BOOT_TIMEOUT)
+    s.note("home is missing", "mountpoint /home")
+    s.records("records without home")
+    s.note("nothing below the mount point", f"ls {FOLDER}")
+    s.note("collect without home", "systemctl is-active kdump-steamos-collect.service; "
+           "systemctl is-active kdump-steamos.service")
+    s.guest.check(f"sed -i 's/{NO_HOME}/{HOME}/' /etc/fstab && systemctl daemon-reload")
+    s.note("home mounted late", "systemctl start home.mount")
+    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 2 ]")
+    s.records("records with home")
+    s.reports("reports with home")
+    read_only_and_full(s)
+    s.guest.check("systemctl unmask systemd-pstore.service")
+    s.guest.reboots("systemctl reboot")
+
+
+def read_only_and_full(s):
+    s.record_waits("readonly")
+    s.guest.check("systemctl stop kdump-steamos-submit.path kdump-steamos-submit.timer 2>/dev/null;"
+                  "mount -o remount,ro /home")
+    s.note("read-only", "systemctl start kdump-steamos-collect.service; "
+           "journalctl -b -u kdump-steamos-collect.service -o cat | tail -5")
+    s.records("records read-only")
+    s.guest.check("mount -o remount,rw /home; dd if=/dev/zero of=/home/full bs=1M; sync; "
+                  "dd if=/dev/zero of=/home/full2 bs=4k; sync; true", 300)
+    s.note("full", "df /home | tail -1; systemctl start kdump-steamos-collect.service; "
+           "journalctl -b -u kdump-steamos-collect.service -o cat | tail -5")
+    s.records("records full")
+    s.guest.check("rm /home/full /home/full2; systemctl start kdump-steamos-collect.service")
+    s.records("records with room")
+    s.reports("reports with room")
+
+
+def nothing_to_do(s):
+    """What a boot costs that has nothing to collect; then upgrade and removal."""
+    s.note("settled idle", "systemctl is-system-running --wait", machine.BOOT_TIMEOUT)
+    s.note("time", "systemd-analyze time")
+    s.note("blame", "systemd-analyze blame --no-pager | grep -E 'kdump|multi-user'; true")
+    s.note("chain", "systemd-analyze critical-chain --no-pager multi-user.target")
+    s.note("times", "systemctl show -p Id -p InactiveExitTimestampMonotonic -p "
+           "ActiveEnterTimestampMonotonic -p InactiveEnterTimestampMonotonic multi-user.target "
+           "kdump-steamos.service kdump-steamos-collect.service")
+    s.guest.check("echo SCRUB=1 >>/etc/default/kdump")
+    s.note("upgraded", "cd /root/p && dpkg -i --force-confold second.deb 2>&1", 300)
+    s.note("version", "kdump-steamos --version")
+    s.status("armed after upgrade")
+    s.note("removed", "dpkg -r kdump-steamos 2>&1; echo --; ls /sys/module/ramoops/parameters "
+           "2>/dev/null; cat /sys/module/pstore/parameters/backend; "
+           "systemctl list-units --all --no-legend 'kdump-steamos*'", 300)
+    s.note("left", "cat /etc/default/kdump.d/10-server.conf; tail -1 /etc/default/kdump; "
+           "grep -c kdump /etc/default/grub /boot/grub/grub.cfg")
+    s.reports("reports after removal")
+    s.note("purged", "dpkg -P kdump-steamos 2>&1; ls /etc/default/kdump /usr/bin/kdump-steamos "
+           "/etc/systemd/system/*/kdump-steamos* 2>/dev/null", 300)
+    s.reports("reports after purge")
+
+
+@pytest.fixture(scope="module")
+def story(one_at_a_time, tmp_path_factory):
+    lacking = image.missing_tools() + [tool for tool in ("dpkg-buildpackage", "qemu-system-x86_64")
+                                       if not shutil.which(tool)]
+    if lacking:
+        pytest.skip(f"missing: {', '.join(lacking)}; tools/setup --distro installs them")
+    folder = tmp_path_factory.mktemp("debian")
+    packages = folder / "packages.tar"
+    with tarfile.open(packages, "w") as tar:
+        tar.add(build_deb(image.CACHE / "first"), "first.deb")
+        tar.add(build_deb(image.CACHE / "second", "0.1.99"), "second.deb")
+    disk = machine.ready_disk("ready")
+    extra = ["-drive", f"if=none,id=packages,format=raw,readonly=on,file={packages}",
+             "-device", "virtio-blk-pci,drive=packages"]
+    with Receiver(folder / "server") as server:
+        with machine.Machine(disk, folder / "machine", extra=extra) as guest:
+            told = Story(guest, server.url.replace("127.0.0.1", "10.0.2.2"))
+            guest.settle()
+            for chapter in (first_boot, after_the_test, without_home, nothing_to_do):
+                start = time.monotonic()
+                chapter(told)
+                print(f"=== {chapter.__name__}: {time.monotonic() - start:.0f} s")
+            guest.power_off()
+        told.uploads = server.finished()
+        yield told
+
+
+def test_story(story):
+    assert story.seen
