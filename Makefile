@@ -1,6 +1,7 @@
 # The front door. Everything is built by meson and ninja below build/; nothing but `setup` needs root.
 #
 #   make          build                        make demo      a real crash, end to end
+#                                              MODE=kdump: by a crash kernel, MODE=vmcore: all memory
 #   make check    every test                   make bench     the figures, beside the peers'
 #   make dev      the build to work in         make vm-shell  a shell in the test machine
 #   make install  [DESTDIR=]                   make clean
@@ -17,7 +18,7 @@ DEV := build/dev
 SETUP_FLAGS := --prefix=$(PREFIX) --sysconfdir=/etc --sbindir=bin
 SANITIZE := -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
 
-.PHONY: all setup demo check check-fast check-distro bench dev fuzz install vm-shell clean dist \
+.PHONY: all setup demo check check-vm check-fast check-distro bench dev fuzz install vm-shell clean dist \
 	deb arch
 
 all: $(BUILD)/build.ninja
@@ -40,11 +41,17 @@ dev: $(DEV)/build.ninja
 
 demo: setup
 	$(MAKE) all
-	test/vm/demo
+	test/vm/demo $(if $(MODE),--mode=$(MODE)) $(KIND)
 
 check: setup
 	$(MAKE) all $(CHECK)/build.ninja
 	$(PYTHON) test/check.py
+
+# With every bus, file system and kernel as a crash kernel's target.
+check-vm: setup
+	$(MAKE) all
+	KDUMP_MATRIX=1 KDUMP_STEAMOS=$(BUILD)/src/kdump-steamos $(PYTHON) -m pytest -q -p no:cacheprovider \
+		test/vm/test_kdump.py
 
 # Without the virtual machines.
 check-fast: setup

@@ -32,7 +32,7 @@ ROOT_MODULES += ["nvme", "ahci", "sd_mod", "crc32_generic", "btrfs", "f2fs"]
 # busybox has applets of these names too: the real ones come first.
 KMOD_LINKS = ["modprobe", "insmod", "rmmod", "lsmod", "modinfo", "depmod"]
 # Programs of the host that the guest has when the host has them.
-OPTIONAL_PROGRAMS = ["dmidecode", "strace", "bash"]
+OPTIONAL_PROGRAMS = ["dmidecode", "strace", "bash", "makedumpfile"]
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 
@@ -236,6 +236,7 @@ def fill_root(root, kernel):
         shutil.copy(os.path.join(kernel.modules, path), os.path.join(modules, path))
     os.makedirs(os.path.join(modules, "updates"))
     shutil.copy(kernel.crashme(), os.path.join(modules, "updates"))
+    shutil.copy(kernel.image, os.path.join(modules, "vmlinuz"))  # for arming a crash kernel
     for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
         shutil.copy(os.path.join(kernel.modules, name), modules)
     run(["depmod", "-b", root, kernel.version])
