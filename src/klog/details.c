@@ -43,6 +43,14 @@ static size_t find_last(struct span s, const char *word)
     return at;
 }
 
+static bool is_letters(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < 'A' || s.p[i] > 'Z')
+            return false;
+    return true;
+}
+
 /* What follows the name: "Not tainted 6.1.52 #36" or "Tainted: G        W  O  6.1.52 #36 Debian".
  * The release is the word before " #". */
 static void take_taint(struct klog_details *d, struct span s)
@@ -65,7 +73,7 @@ static void take_taint(struct klog_details *d, struct span s)
         letters = (struct span){ s.p, (size_t)(release.p + start - s.p) };
     (void)span_take(&release, start);
     /* Letters only: the release is missing. */
-    if (hash != SIZE_MAX && release.n > 0 && byte_is_digit(release.p[0]))
+    if (hash != SIZE_MAX && release.n > 0 && !is_letters(release))
         d->release = release;
     else if (tainted)
         letters = s;
@@ -100,10 +108,27 @@ static bool number_behind(struct span s, const char *word, int64_t *out)
     return true;
 }
 
+/* "6.11.11 #1 Tainted: G        W": how lock checkers name the kernel (kernel/locking/lockdep.c,
+ * print_kernel_ident). */
+static void take_kernel_ident(struct klog_details *d, struct span line)
+{
+    size_t taint = find_taint(line), hash = span_find(line, " #");
+
+    if (taint == SIZE_MAX || hash == SIZE_MAX || hash > taint || d->taint_known)
+        return;
+    if (d->release.n == 0)
+        d->release = (struct span){ line.p, hash };
+    (void)span_take(&line, taint + 1);
+    d->taint_known = true;
+    if (span_skip(&line, "Tainted: "))
+        d->taints = line;
+}
+
 /* "CPU: 3 UID: 0 PID: 2561 Comm: name Not tainted 6.1.52 #36", and before 3.11 "Pid: 2663, comm:
  * name Tainted: G        WC 3.8.11 #1" (kernel/printk: dump_stack_print_info). */
 static void take_cpu_line(struct klog_details *d, struct span line)
 {
+    static const char kdump_loaded[] = " Kdump: loaded";
     size_t comm = span_find(line, "Comm: "), word = strlen("Comm: "), taint;
     struct span head;
 
@@ -123,6 +148,9 @@ static void take_cpu_line(struct klog_details *d, struct span line)
         if (!number_behind(head, "PID:", &d->pid))
             (void)number_behind(head, "id:", &d->pid);
         d->comm = (struct span){ line.p, taint == SIZE_MAX ? line.n : taint };
+        /* Since 4.19, where a crash kernel is loaded. */
+        if (span_ends(d->comm, kdump_loaded))
+            d->comm.n -= strlen(kdump_loaded);
     }
     if (taint != SIZE_MAX)
         take_taint(d, (struct span){ line.p + taint + 1, line.n - taint - 1 });
@@ -380,6 +408,8 @@ int klog_details_line(struct klog_details *d, struct span line)
         take_cpu_line(d, text);
     else if (span_starts(text, "Not tainted") || span_starts(text, "Tainted: "))
         take_taint(d, text);
+    else if (text.n > 0 && byte_is_digit(text.p[0]))
+        take_kernel_ident(d, text);
     else if (span_starts(text, "Hardware name: ") && d->hardware.n == 0)
         d->hardware = span_trim((struct span){ text.p + 15, text.n - 15 });
     return 0;

@@ -148,14 +148,23 @@ static bool is_function(const struct klog_frame *frame, const char *name)
     return name && span_eq(klog_function_base(frame->function), name);
 }
 
+bool klog_is_crashed(const struct parsed_report *r, const struct klog_frame *frame)
+{
+    const struct klog_details *d = &r->details;
+
+    if (r->report.crash_function)
+        return is_function(frame, r->report.crash_function);
+    return d->has_rip && span_eq_span(frame->function, d->rip.function);
+}
+
 struct span klog_blamed_module(const struct parsed_report *r)
 {
     const struct klog_details *d = &r->details;
 
-    if (d->has_rip && is_function(&d->rip, r->report.crash_function))
+    if (d->has_rip && klog_is_crashed(r, &d->rip))
         return d->rip.module;
     for (size_t i = 0; i < d->n_frames; i++)
-        if (is_function(&d->frames[i], r->report.crash_function))
+        if (klog_is_crashed(r, &d->frames[i]))
             return d->frames[i].module;
     return d->has_rip ? d->rip.module : (struct span){ NULL, 0 };
 }

@@ -10,6 +10,9 @@ enum { EXPLAIN_MAX_ADVICE = 6 };
 const char *klog_explain_title(const struct parsed_report *report);
 /* A taint's letter in words; NULL: none that is known (kernel/panic.c, taint_flags). */
 const char *klog_explain_taint(char letter);
+/* Whether a frame is where it crashed: the title's function, or that of the register dump where the
+ * title names none. */
+bool klog_is_crashed(const struct parsed_report *report, const struct klog_frame *frame);
 /* The module that is to blame: the crashed function's; empty: the kernel itself, or unknown. */
 struct span klog_blamed_module(const struct parsed_report *report);
 /* Appends what to look at next, one advice a line, at most EXPLAIN_MAX_ADVICE. */

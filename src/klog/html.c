@@ -157,19 +157,13 @@ static void write_frame(struct strbuf *out, const struct klog_frame *f, bool cra
     (void)strbuf_str(out, "</li>\n");
 }
 
-static bool is_crashed(const struct parsed_report *r, const struct klog_frame *f)
-{
-    return r->report.crash_function &&
-           span_eq(klog_function_base(f->function), r->report.crash_function);
-}
-
 static void write_frames(struct strbuf *out, const struct parsed_report *r,
                          const struct klog_trace *t, bool *marked)
 {
     (void)strbuf_str(out, "<ol class=\"trace\">\n");
     for (size_t i = 0; i < t->n; i++) {
         const struct klog_frame *f = &r->details.frames[t->first + i];
-        bool crashed = !*marked && is_crashed(r, f);
+        bool crashed = !*marked && klog_is_crashed(r, f);
 
         write_frame(out, f, crashed);
         *marked |= crashed;
@@ -216,7 +210,7 @@ static void write_trace(struct strbuf *out, const struct parsed_report *r)
     for (size_t i = 0; t && i < t->n; i++)
         in_trace |= d->has_rip && span_eq_span(d->frames[t->first + i].function, d->rip.function);
     if (d->has_rip && !in_trace) {
-        marked = is_crashed(r, &d->rip);
+        marked = klog_is_crashed(r, &d->rip);
         (void)strbuf_str(out, "<ol class=\"trace\">\n");
         write_frame(out, &d->rip, marked);
         (void)strbuf_str(out, "</ol>\n");

@@ -18,6 +18,7 @@ enum {
 struct parsed_report {
     struct klog_report report;
     size_t line;  /* of the header, in the input */
+    size_t begin; /* where its lines begin: before the header, where a panic comes last */
     size_t last;  /* the last line that is of it */
     size_t limit; /* no line from here on can be */
     uint32_t context;
@@ -40,3 +41,7 @@ struct klog {
 size_t klog_primary_index(const struct klog *klog);
 /* Whether a report has this line's context; nmi: other CPUs' traces are part of it, too. */
 bool klog_same_context(uint32_t report, uint32_t line, bool nmi);
+/* Whether a line is of the kind that stands in reports, behind their headers. */
+bool klog_is_known_line(struct span line);
+/* Takes a report's lines: details, stack, signature, note. */
+int klog_fill_report(const struct klog *klog, struct parsed_report *report) _must_check_;

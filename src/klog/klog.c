@@ -4,7 +4,7 @@
 #include "klog/internal.h"
 #include "klog/names.h"
 
-enum { SIGNATURE_FRAMES = 6, ECHO_LINES = 22, ECHO_LINES_KMSAN = 16, MAX_FOLLOW = 60 };
+enum { ECHO_LINES = 22, ECHO_LINES_KMSAN = 16, MAX_FOLLOW = 60, MAX_HEADLESS = 40 };
 
 #define PANIC "Kernel panic - not syncing"
 
@@ -199,6 +199,8 @@ static int merge(struct klog *klog, const struct candidate *c, struct span line)
 
     if (panic_message(line, &message)) {
         klog->panicked = true;
+        if (before && before->report.panic_message && span_starts(line, "---[ end "))
+            return 1;
         if (!before || before->report.panic_message || !panic_follows(before, message))
             return 0;
         before->last = MAX(before->last, c->line);
@@ -223,7 +225,9 @@ static int add_report(struct klog *klog, const struct candidate *c, struct title
         klog->reports = reports;
     }
     r = &klog->reports[klog->n++];
-    *r = (struct parsed_report){ .line = c->line, .last = c->line, .context = c->context };
+    *r = (struct parsed_report){
+        .line = c->line, .begin = c->line, .last = c->line, .context = c->context
+    };
     klog_details_init(&r->details);
     r->flags = title->header ? title->header->flags : 0;
     r->kind = title->header ? title->header->kind : "other";
@@ -280,237 +284,41 @@ static int take_candidate(struct klog *klog, const struct candidates *all, size_
     return r;
 }
 
-/* ---- details, once all reports are known ---- */
-
-/* Words that begin lines of a report, beside frames and registers. */
-static bool is_report_line(struct span line)
+/* A log that begins inside an oops has its registers and trace and no header: all lines from the
+ * first one to the instruction pointer are of the kind that stands in reports. */
+static bool find_headless(const struct klog_input *input, struct klog_frame *ip)
 {
-    static const char *const starts[] = {
-        "Call Trace",
-        "Call trace",
-        "Code:",
-        "Modules linked",
-        "CPU:",
-        "Hardware name",
-        "RIP:",
-        "RSP:",
-        "RAX:",
-        "RDX:",
-        "RBP:",
-        "R10:",
-        "R13:",
-        "FS:",
-        "CS:",
-        "CR2:",
-        "DR0:",
-        "DR3:",
-        "PKRU:",
-        "---[",
-        PANIC,
-        "Kernel Offset",
-        "Rebooting",
-        "Oops",
-        "#PF:",
-        "PGD",
-        "Workqueue:",
-        "Tainted:",
-        "Stack:",
-        "note:",
-        "Read of",
-        "Write of",
-        "Allocated",
-        "Freed",
-        "The buggy",
-        "Memory state",
-        "Last potentially",
-        "====",
-        "page:",
-        "raw:",
-        "flags:",
-        "<",
-        "Sending NMI",
-        "NMI backtrace",
-        "pc :",
-        "lr :",
-        "sp :",
-        "x",
-        "pstate",
-        "Shutting down",
-        "SMP:",
-        "PHYS",
-        "Mem abort",
-        "Data abort",
-        "INFO:",
-        "Showing",
-        "irq event",
-        "hardirqs",
-        "softirqs",
-        "#",
-        "task:",
-        "Internal error",
-        "Unable to",
-    };
+    for (size_t i = 0; i < MIN(input->n_lines, (size_t)MAX_HEADLESS); i++) {
+        struct span line = klog_input_text(input, i);
 
-    line = span_trim(line);
-    for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
-        if (span_starts(line, starts[i]))
+        if (klog_ip_parse(span_trim(line), ip) == KLOG_IP_FRAME)
             return true;
+        if (!klog_is_known_line(line))
+            return false;
+    }
     return false;
 }
 
-struct note {
-    struct strbuf text;
-    size_t good;       /* bytes up to the last line that is surely of the report */
-    unsigned doubtful; /* lines since then */
-    bool closed;
-};
-
-enum { MAX_DOUBTFUL = 40, MAX_DOUBTFUL_AFTER_END = 3 };
-
-static int note_line(struct parsed_report *r, struct note *note, size_t index, struct span line,
-                     bool ended)
+static int take_headless(struct klog *klog)
 {
-    struct klog_frame frame;
+    static const struct klog_header header = { .kind = "other", .flags = HEADER_OOPS };
+    struct candidate first = { .line = 0 };
+    struct title_result title = { .header = &header,
+                                  .corrupted = true,
+                                  .why = "the header is lost" };
+    struct klog_frame ip;
+    int r;
 
-    if (note->closed || note->text.n + line.n > KLOG_MAX_NOTE)
+    if (!find_headless(&klog->input, &ip))
         return 0;
-    (void)strbuf_span(&note->text, line);
-    (void)strbuf_char(&note->text, '\n');
-    if (is_report_line(line) || klog_frame_parse(line, &frame) || index <= r->last) {
-        note->good = note->text.n;
-        note->doubtful = 0;
-        r->last = MAX(r->last, index);
-    } else if (++note->doubtful > (ended ? MAX_DOUBTFUL_AFTER_END : MAX_DOUBTFUL)) {
-        note->closed = true;
-    }
-    return note->text.failed;
-}
-
-static int take_lines(const struct klog *klog, struct parsed_report *r, struct note *note)
-{
-    size_t end = MIN(r->limit, r->line + KLOG_MAX_SCAN);
-    bool nmi = false, ended = false;
-
-    for (size_t i = r->line; i < end; i++) {
-        struct span line = klog_input_text(&klog->input, i);
-        int ret;
-
-        if (!klog_same_context(r->context, klog->input.lines[i].context, nmi))
-            continue;
-        nmi |= span_contains(line, "Sending NMI from CPU");
-        ended |= span_starts(line, "---[ end ");
-        ret = note_line(r, note, i, line, ended);
-        if (ret == 0)
-            ret = klog_details_line(&r->details, line);
-        if (ret == -ENOMEM)
-            return ret;
-        if (span_starts(line, "---[ end Kernel panic"))
-            break;
-    }
-    return 0;
-}
-
-/* A hung task's report is about another task than the one that prints it: "INFO: task NAME:PID". */
-static int take_hung_task(struct parsed_report *r, struct span line)
-{
-    static const char word[] = "INFO: task ";
-    size_t at = span_find(line, word), blocked, colon;
-    struct span digits;
-    uint64_t pid;
-
-    if (!(r->flags & HEADER_HUNG) || at == SIZE_MAX)
-        return 0;
-    (void)span_take(&line, at + strlen(word));
-    blocked = span_find(line, " blocked");
-    if (blocked == SIZE_MAX)
-        return 0;
-    line.n = blocked;
-    for (colon = line.n; colon > 0 && line.p[colon - 1] != ':'; colon--)
-        ;
-    if (colon == 0)
-        return 0;
-    digits = (struct span){ line.p + colon, line.n - colon };
-    if (span_take_dec(&digits, &pid)) {
-        r->details.pid = (int64_t)pid;
-        r->details.comm = (struct span){ line.p, colon - 1 };
-    }
-    return 0;
-}
-
-static void hash_span(uint64_t *hash, struct span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        *hash = (*hash ^ (unsigned char)s.p[i]) * UINT64_C(0x100000001b3);
-    *hash = (*hash ^ '\n') * UINT64_C(0x100000001b3);
-}
-
-static int make_stack(struct parsed_report *r)
-{
-    const struct klog_trace *trace = klog_details_stack(&r->details);
-    _cleanup_strbuf_ struct strbuf stack = { 0 };
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-    unsigned hashed = 0;
-
-    hash_span(&hash, span_str(r->report.title));
-    for (size_t i = 0; trace && i < trace->n; i++) {
-        const struct klog_frame *f = &r->details.frames[trace->first + i];
-        struct span name = klog_function_base(f->function);
-
-        if (!f->reliable || stack.n > KLOG_MAX_STACK)
-            continue;
-        (void)strbuf_printf(&stack, "%.*s+0x%llx/0x%llx", (int)MIN(f->function.n, (size_t)512),
-                            f->function.p, (unsigned long long)f->offset,
-                            (unsigned long long)f->length);
-        if (f->module.n > 0)
-            (void)strbuf_printf(&stack, " [%.*s]", (int)MIN(f->module.n, (size_t)128), f->module.p);
-        (void)strbuf_char(&stack, '\n');
-        if (hashed < SIGNATURE_FRAMES && !r->corrupted && !klog_is_helper(name, NULL)) {
-            hash_span(&hash, name);
-            hashed++;
-        }
-    }
-    if (stack.n > 0)
-        stack.p[--stack.n] = '\0';
-    r->report.stack = strbuf_take(&stack);
-    if (!r->report.stack ||
-        asprintf(&r->report.signature, "%016llx", (unsigned long long)hash) < 0) {
-        r->report.signature = NULL;
-        return -ENOMEM;
-    }
-    return 0;
-}
-
-static int copy_field(char **out, struct span value)
-{
-    if (value.n == 0)
-        return 0;
-    *out = span_dup(value);
-    return *out ? 0 : -ENOMEM;
-}
-
-static int fill_report(const struct klog *klog, struct parsed_report *r)
-{
-    struct note note = { 0 };
-    int ret = take_lines(klog, r, &note);
-
-    if (ret == 0)
-        ret = take_hung_task(r, klog_input_text(&klog->input, r->line));
-    if (ret == 0)
-        ret = make_stack(r);
-    if (ret == 0) {
-        ret = copy_field(&r->report.note, (struct span){ strbuf_cstr(&note.text),
-                                                         note.good > 0 ? note.good - 1 : 0 });
-        if (!r->report.note && ret == 0)
-            r->report.note = strdup("");
-    }
-    strbuf_clear(&note.text);
-    if (ret == 0)
-        ret = copy_field(&r->report.comm, r->details.comm);
-    if (ret == 0)
-        ret = copy_field(&r->report.kernel_release, r->details.release);
-    r->report.first_line = klog->input.lines[r->line].number;
-    r->report.last_line = klog->input.lines[r->last].number;
-    return ret;
+    first.context = klog->input.lines[0].context;
+    title.function = klog_function_base(ip.function);
+    (void)strbuf_str(&title.title, "crash in ");
+    r = strbuf_span(&title.title, title.function);
+    if (r == 0)
+        r = add_report(klog, &first, &title);
+    strbuf_clear(&title.title);
+    return r;
 }
 
 static int parse_input(struct klog *klog)
@@ -522,8 +330,10 @@ static int parse_input(struct klog *klog)
 
     for (size_t i = 0; i < candidates.n && r == 0; i++)
         r = take_candidate(klog, &candidates, i, &text);
+    if (r == 0 && klog->n == 0)
+        r = take_headless(klog);
     for (size_t i = 0; i < klog->n && r == 0; i++)
-        r = fill_report(klog, &klog->reports[i]);
+        r = klog_fill_report(klog, &klog->reports[i]);
     return r;
 }
 

@@ -185,12 +185,6 @@ static void write_frame(const struct writer *w, const struct klog_frame *f, bool
     (void)strbuf_char(w->out, '\n');
 }
 
-static bool is_crashed(const struct parsed_report *r, const struct klog_frame *f)
-{
-    return r->report.crash_function &&
-           span_eq(klog_function_base(f->function), r->report.crash_function);
-}
-
 /* The register dump's function on top, where the trace begins with its caller. */
 static void write_trace(const struct writer *w, const struct parsed_report *r)
 {
@@ -205,15 +199,15 @@ static void write_trace(const struct writer *w, const struct parsed_report *r)
     for (size_t i = 0; t && i < t->n; i++)
         marked |= d->has_rip && span_eq_span(d->frames[t->first + i].function, d->rip.function);
     if (d->has_rip && !marked) {
-        write_frame(w, &d->rip, is_crashed(r, &d->rip));
-        marked = is_crashed(r, &d->rip);
+        write_frame(w, &d->rip, klog_is_crashed(r, &d->rip));
+        marked = klog_is_crashed(r, &d->rip);
         shown++;
     } else {
         marked = false;
     }
     for (size_t i = 0; t && i < t->n; i++) {
         const struct klog_frame *f = &d->frames[t->first + i];
-        bool crashed = !marked && is_crashed(r, f);
+        bool crashed = !marked && klog_is_crashed(r, f);
 
         if (!f->reliable && !crashed) {
             unreliable++;

@@ -7,6 +7,7 @@ test/data and from shared kernel logs where there are any.
 """
 
 import glob
+import gzip
 import os
 import shutil
 import subprocess
@@ -14,6 +15,25 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build", "fuzz")
+
+
+DATA = os.path.join(TOP, "test", "data")
+# Beside seeds/NAME: what tests have, and kernel logs beside the checkout.
+SEEDS = {"fuzz_klog": [os.path.join(DATA, "klog"), os.path.join(DATA, "klog-real"),
+                       os.path.join(os.path.dirname(TOP), "shared", "corpus")]}
+
+
+def seed(folder, corpus):
+    """Copies a folder's logs (and seeds of other names) into a corpus, unpacked."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            source = os.path.join(path, name)
+            target = os.path.join(corpus, os.path.relpath(source, folder).replace(os.sep, "-"))
+            if name.endswith(".log.gz"):
+                with gzip.open(source) as packed, open(target[:-3], "wb") as log:
+                    log.write(packed.read())
+            elif not name.endswith((".json", ".md", ".py", ".bin")):
+                shutil.copy(source, target)
 
 
 def main():
@@ -36,8 +56,9 @@ def main():
         os.makedirs(corpus, exist_ok=True)
         os.makedirs(findings, exist_ok=True)
         seeds = os.path.join(TOP, "test", "fuzz", "seeds", name)
-        if os.path.isdir(seeds):
-            shutil.copytree(seeds, corpus, dirs_exist_ok=True)
+        for folder in [seeds] + SEEDS.get(name, []):
+            if os.path.isdir(folder):
+                seed(folder, corpus)
         print(f"== {name}: {seconds} s", flush=True)
         run = subprocess.run([target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
                               "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={findings}",

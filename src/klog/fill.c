@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a report's lines say, once it is known where all reports begin. */
+#include <stdio.h>
+
+#include "klog/internal.h"
+#include "klog/names.h"
+
+enum { SIGNATURE_FRAMES = 6 };
+
+#define PANIC "Kernel panic - not syncing"
+
+/* Words that begin lines of a report, beside frames and registers. */
+static bool is_report_line(struct span line)
+{
+    static const char *const starts[] = {
+        "Call Trace",
+        "Call trace",
+        "Code:",
+        "Modules linked",
+        "CPU:",
+        "Hardware name",
+        "RIP:",
+        "RSP:",
+        "RAX:",
+        "RDX:",
+        "RBP:",
+        "R10:",
+        "R13:",
+        "FS:",
+        "CS:",
+        "CR2:",
+        "DR0:",
+        "DR3:",
+        "PKRU:",
+        "---[",
+        PANIC,
+        "Kernel Offset",
+        "Rebooting",
+        "Oops",
+        "#PF:",
+        "PGD",
+        "Workqueue:",
+        "Tainted:",
+        "Stack:",
+        "note:",
+        "Read of",
+        "Write of",
+        "Allocated",
+        "Freed",
+        "The buggy",
+        "Memory state",
+        "Last potentially",
+        "====",
+        "page:",
+        "raw:",
+        "flags:",
+        "<",
+        "Sending NMI",
+        "NMI backtrace",
+        "pc :",
+        "lr :",
+        "sp :",
+        "x",
+        "pstate",
+        "Shutting down",
+        "SMP:",
+        "PHYS",
+        "Mem abort",
+        "Data abort",
+        "INFO:",
+        "Showing",
+        "irq event",
+        "hardirqs",
+        "softirqs",
+        "#",
+        "task:",
+        "Internal error",
+        "Unable to",
+    };
+
+    line = span_trim(line);
+    for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
+        if (span_starts(line, starts[i]))
+            return true;
+    return false;
+}
+
+struct note {
+    struct strbuf text;
+    size_t good;       /* bytes up to the last line that is surely of the report */
+    unsigned doubtful; /* lines since then */
+    bool closed;
+};
+
+enum { MAX_SHARED_GAP = 8, KLOG_MAX_SHARED = 100 };
+enum { MAX_DOUBTFUL = 40, MAX_DOUBTFUL_AFTER_END = 3 };
+
+/* A panic that is the last word of what began before it: the words of that beginning. */
+static const struct {
+    const char *message, *beginning;
+} beginnings[] = {
+    { "Hard LOCKUP", "etected hard LOCKUP on cpu" },
+    { "Asynchronous SError Interrupt", "SError Interrupt on CPU" },
+    { "Fatal", "[Hardware Error]: CPU" },
+    { "NMI: Not continuing", "NMI received for unknown reason" },
+    { "Fatal exception", NULL }, /* the oops's head is lost: its registers and trace */
+    { "Oops: Fatal exception", NULL },
+};
+
+enum { MAX_BEFORE = 600, MAX_GAP = 15 };
+
+bool klog_is_known_line(struct span line)
+{
+    struct klog_frame frame;
+
+    return is_report_line(line) || klog_frame_parse(line, &frame);
+}
+
+static size_t find_beginning(const struct klog *klog, const struct parsed_report *r,
+                             const char *words, size_t least)
+{
+    size_t found = r->line, gap = 0;
+
+    for (size_t i = r->line; i-- > least && (words || gap <= MAX_GAP);) {
+        struct span line = klog_input_text(&klog->input, i);
+
+        gap++;
+        if (words && span_contains(line, words))
+            found = i; /* the first of several */
+        else if (!words && klog_is_known_line(line))
+            found = i, gap = 0;
+    }
+    return found;
+}
+
+/* The lines of another report do not become this one's. */
+static void look_back(const struct klog *klog, struct parsed_report *r)
+{
+    struct span message = span_str(r->report.panic_message);
+    size_t least = r->line > MAX_BEFORE ? r->line - MAX_BEFORE : 0;
+
+    if (message.n == 0 || strcmp(r->kind, "panic") != 0)
+        return;
+    if (r > klog->reports && r[-1].last + 1 > least)
+        least = r[-1].last + 1;
+    for (size_t i = 0; i < ARRAY_SIZE(beginnings) && r->begin == r->line; i++)
+        if (span_starts(message, beginnings[i].message))
+            r->begin = find_beginning(klog, r, beginnings[i].beginning, least);
+}
+
+static int note_line(struct parsed_report *r, struct note *note, size_t index, struct span line,
+                     bool ended)
+{
+    struct klog_frame frame;
+
+    if (note->closed || note->text.n + line.n > KLOG_MAX_NOTE)
+        return 0;
+    (void)strbuf_span(&note->text, line);
+    (void)strbuf_char(&note->text, '\n');
+    if (is_report_line(line) || klog_frame_parse(line, &frame) || index <= r->last) {
+        note->good = note->text.n;
+        note->doubtful = 0;
+        r->last = MAX(r->last, index);
+    } else if (++note->doubtful > (ended ? MAX_DOUBTFUL_AFTER_END : MAX_DOUBTFUL)) {
+        note->closed = true;
+    }
+    return note->text.failed;
+}
+
+static int take_lines(const struct klog *klog, struct parsed_report *r, struct note *note)
+{
+    size_t end = MIN(r->limit, r->line + KLOG_MAX_SCAN);
+    uint32_t beginning = klog->input.lines[r->begin].context;
+    bool nmi = false, ended = false;
+
+    for (size_t i = r->begin; i < end; i++) {
+        struct span line = klog_input_text(&klog->input, i);
+        uint32_t context = klog->input.lines[i].context;
+        int ret;
+
+        if (!klog_same_context(r->context, context, nmi) && (i >= r->line || context != beginning))
+            continue;
+        nmi |= span_contains(line, "Sending NMI from CPU");
+        ended |= span_starts(line, "---[ end ");
+        ret = note_line(r, note, i, line, ended);
+        if (ret == 0)
+            ret = klog_details_line(&r->details, line);
+        if (ret == -ENOMEM)
+            return ret;
+        if (span_starts(line, "---[ end Kernel panic"))
+            break;
+    }
+    return 0;
+}
+
+/* Two headers for one thing, one right behind the other: "BUG: scheduling while atomic" and the
+ * panic that it leads to. Who ran, and the trace, stand behind the second and are the first one's,
+ * too. */
+static int take_shared_lines(const struct klog *klog, struct parsed_report *r)
+{
+    size_t end = MIN(klog->input.n_lines, r->limit + KLOG_MAX_SHARED);
+
+    if (r->details.comm.n > 0 || r->limit - r->line > MAX_SHARED_GAP)
+        return 0;
+    for (size_t i = r->limit; i < end; i++) {
+        int ret = 0;
+
+        if (klog_same_context(r->context, klog->input.lines[i].context, false))
+            ret = klog_details_line(&r->details, klog_input_text(&klog->input, i));
+        if (ret < 0)
+            return ret;
+    }
+    return 0;
+}
+
+/* A hung task's report is about another task than the one that prints it: "INFO: task NAME:PID". */
+static int take_hung_task(struct parsed_report *r, struct span line)
+{
+    static const char word[] = "INFO: task ";
+    size_t at = span_find(line, word), blocked, colon;
+    struct span digits;
+    uint64_t pid;
+
+    if (!(r->flags & HEADER_HUNG) || at == SIZE_MAX)
+        return 0;
+    (void)span_take(&line, at + strlen(word));
+    blocked = span_find(line, " blocked");
+    if (blocked == SIZE_MAX)
+        return 0;
+    line.n = blocked;
+    for (colon = line.n; colon > 0 && line.p[colon - 1] != ':'; colon--)
+        ;
+    if (colon == 0)
+        return 0;
+    digits = (struct span){ line.p + colon, line.n - colon };
+    if (span_take_dec(&digits, &pid)) {
+        r->details.pid = (int64_t)pid;
+        r->details.comm = (struct span){ line.p, colon - 1 };
+    }
+    return 0;
+}
+
+static void hash_span(uint64_t *hash, struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        *hash = (*hash ^ (unsigned char)s.p[i]) * UINT64_C(0x100000001b3);
+    *hash = (*hash ^ '\n') * UINT64_C(0x100000001b3);
+}
+
+static int make_stack(struct parsed_report *r)
+{
+    const struct klog_trace *trace = klog_details_stack(&r->details);
+    _cleanup_strbuf_ struct strbuf stack = { 0 };
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    unsigned hashed = 0;
+
+    hash_span(&hash, span_str(r->report.title));
+    for (size_t i = 0; trace && i < trace->n; i++) {
+        const struct klog_frame *f = &r->details.frames[trace->first + i];
+        struct span name = klog_function_base(f->function);
+
+        if (!f->reliable || stack.n > KLOG_MAX_STACK)
+            continue;
+        (void)strbuf_printf(&stack, "%.*s+0x%llx/0x%llx", (int)MIN(f->function.n, (size_t)512),
+                            f->function.p, (unsigned long long)f->offset,
+                            (unsigned long long)f->length);
+        if (f->module.n > 0)
+            (void)strbuf_printf(&stack, " [%.*s]", (int)MIN(f->module.n, (size_t)128), f->module.p);
+        (void)strbuf_char(&stack, '\n');
+        if (hashed < SIGNATURE_FRAMES && !r->corrupted && !klog_is_helper(name, NULL)) {
+            hash_span(&hash, name);
+            hashed++;
+        }
+    }
+    if (stack.n > 0)
+        stack.p[--stack.n] = '\0';
+    r->report.stack = strbuf_take(&stack);
+    if (!r->report.stack ||
+        asprintf(&r->report.signature, "%016llx", (unsigned long long)hash) < 0) {
+        r->report.signature = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int copy_field(char **out, struct span value)
+{
+    if (value.n == 0)
+        return 0;
+    *out = span_dup(value);
+    return *out ? 0 : -ENOMEM;
+}
+
+int klog_fill_report(const struct klog *klog, struct parsed_report *r)
+{
+    struct note note = { 0 };
+    int ret;
+
+    look_back(klog, r);
+    ret = take_lines(klog, r, &note);
+    if (ret == 0)
+        ret = take_shared_lines(klog, r);
+    if (ret == 0)
+        ret = take_hung_task(r, klog_input_text(&klog->input, r->line));
+    if (ret == 0)
+        ret = make_stack(r);
+    if (ret == 0) {
+        ret = copy_field(&r->report.note, (struct span){ strbuf_cstr(&note.text),
+                                                         note.good > 0 ? note.good - 1 : 0 });
+        if (!r->report.note && ret == 0)
+            r->report.note = strdup("");
+    }
+    strbuf_clear(&note.text);
+    if (ret == 0)
+        ret = copy_field(&r->report.comm, r->details.comm);
+    if (ret == 0)
+        ret = copy_field(&r->report.kernel_release, r->details.release);
+    r->report.first_line = klog->input.lines[r->begin].number;
+    r->report.last_line = klog->input.lines[r->last].number;
+    return ret;
+}

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Kernel logs and their reports: test/data/klog has them side by side."""
+
+import gzip
+import json
+import subprocess
+
+import pytest
+
+from tree import TOP, program
+
+DATA = TOP / "test/data/klog"
+REAL = TOP / "test/data/klog-real"
+TIMEOUT = 60  # seconds; what hangs, hangs for longer
+
+
+def report(data):
+    done = subprocess.run([program(), "report", "--json", "-"], input=data, capture_output=True,
+                          timeout=TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def primary(found):
+    return found["reports"][found["primary"]]
+
+
+@pytest.mark.parametrize("log", sorted(DATA.glob("*.log")), ids=lambda path: path.stem)
+def test_case(log):
+    assert report(log.read_bytes()) == json.loads(log.with_suffix(".json").read_text())
+
+
+def test_every_log_has_its_report():
+    assert {path.stem for path in DATA.glob("*.log")} == {path.stem for path in DATA.glob("*.json")}
+    assert len(list(DATA.glob("*.log"))) >= 35
+
+
+WHOLE = ["null-panic", "null-no-level", "null-bare", "null-caller", "null-crlf", "null-ansi",
+         "null-journal", "null-iso-journal", "null-parts", "null-nul"]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_one_crash_in_each_form_is_one_crash(name):
+    """Prefixes, colours, line ends, other tasks' lines, parts in any order: the same report."""
+    first, other = (primary(json.loads((DATA / f"{n}.json").read_text())) for n in (WHOLE[0], name))
+    for key in ("title", "signature", "stack", "comm", "pid", "cpu", "kernel_release", "taint_flags",
+                "registers", "modules", "rip", "hardware"):
+        assert other[key] == first[key], key
+
+
+def test_different_bugs_differ():
+    signatures = {}
+    for path in sorted(DATA.glob("*.json")):
+        found = json.loads(path.read_text())
+        if found["primary"] is not None and not path.stem.startswith("null-"):
+            signatures.setdefault(primary(found)["signature"], []).append(path.stem)
+    assert [names for names in signatures.values() if len(names) > 1] == []
+
+
+def rebuilt(text):
+    """The same crash on another machine with another build of the kernel."""
+    for old, new in [("0x2c/0xa0", "0x31/0xb0"), ("0x61/0x110", "0x70/0x130"), ("CPU: 3", "CPU: 11"),
+                     ("PID: 1742", "PID: 9"), ("ffff8c0a", "ffff9d1b"), ("6.11.11", "6.11.12"),
+                     ("spiwheel_poll+", "spiwheel_poll.isra.0+"), ("Galileo", "Jupiter"),
+                     ("[   42.", "[99142."), ("gamescope-wl", "steam")]:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def test_signature_is_of_the_bug_alone():
+    text = (DATA / "null-panic.log").read_text()
+    first, other = (primary(report(t.encode())) for t in (text, rebuilt(text)))
+    assert first["stack"] != other["stack"]
+    assert (first["title"], first["signature"]) == (other["title"], other["signature"])
+
+
+# --- the nasty: no crash, no hang
+
+NASTY = {
+    "nothing": b"",
+    "one-newline": b"\n",
+    "nuls": bytes(1 << 20),
+    "all-bytes": bytes(range(256)) * 2000,
+    "one-long-line": b"BUG: " + b"a" * (4 << 20),
+    "one-long-frame": b"Call Trace:\n " + b"f" * (1 << 20) + b"+0x1/0x2\n",
+    "newlines": b"\n" * (4 << 20),
+    "headers": b"BUG: unable to handle page fault for address: 0\n" * 40000,
+    "panics": b"Kernel panic - not syncing: " * 60000,
+    "panic-lines": b"Kernel panic - not syncing: Fatal exception\n" * 40000,
+    "hard-lockups": b"Watchdog detected hard LOCKUP on cpu 1\nKernel panic - not syncing: Hard LOCKUP\n" * 20000,
+    "traces": b"Call Trace:\n f+0x1/0x2\n" * 60000,
+    "frames": b"BUG: kernel NULL pointer dereference, address: 0\nCall Trace:\n" + b" f+0x1/0x2\n" * 200000,
+    "modules": b"BUG: kernel NULL pointer dereference, address: 0\nModules linked in:" + b" m(OE)" * 300000,
+    "callers": b"".join(b"[    1.000000][ T%d] BUG: scheduling while atomic: a/1/2\n" % i for i in range(30000)),
+    "parts": b"".join(b"Panic#1 Part%d\n[    1.0" % (i % 50 + 1) for i in range(30000)),
+    "escapes": b"\x1b[" * 500000,
+    "registers": b"Oops: 0000 [#1]\nRIP: 0010:f+0x1/0x2\n" + b"RAX: 1 " * 300000,
+    "brackets": b"[" * (2 << 20),
+    "colons": b"WARNING: " * 300000,
+}
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_nasty(name):
+    found = report(NASTY[name])
+    assert len(found["reports"]) <= 1024
+
+
+@pytest.mark.parametrize("path", sorted(REAL.glob("*.log.gz")), ids=lambda path: path.name[:-7])
+def test_any_cut_of_a_real_log(path):
+    log = gzip.decompress(path.read_bytes())
+    for part in range(1, 12):
+        report(log[:len(log) * part // 12])
+        report(log[len(log) * part // 12:])
