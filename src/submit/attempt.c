@@ -8,6 +8,7 @@ static const char *const phases[] = {
     [ATTEMPT_NONE] = "none",
     [ATTEMPT_FINISHING] = "finishing",
     [ATTEMPT_ACCEPTED] = "accepted",
+    [ATTEMPT_REFUSED] = "refused",
 };
 
 static int file_name(const char *report, char *buf, size_t size)

@@ -13,6 +13,7 @@ enum attempt_phase {
     ATTEMPT_NONE,      /* begin with the start URL */
     ATTEMPT_FINISHING, /* the ZIP was taken: only the finish is left, under this gid */
     ATTEMPT_ACCEPTED,  /* the server has said yes: only the move is left */
+    ATTEMPT_REFUSED,   /* it has said no for good */
 };
 
 struct attempt {

@@ -25,6 +25,7 @@ struct delivery {
 
 struct backend {
     const char *name;
+    bool local; /* needs no network */
     /* Whether the configuration has this back end on; logs what is wrong with it. */
     bool (*enabled)(const struct config *config);
     /* Takes the report as far as it goes and says what came of it; fills attempt->last_status and

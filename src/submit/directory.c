@@ -207,6 +207,7 @@ static enum submit_outcome directory_deliver(struct delivery *d)
 
 const struct backend backend_directory = {
     .name = "directory",
+    .local = true,
     .enabled = directory_enabled,
     .deliver = directory_deliver,
 };

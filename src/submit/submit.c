@@ -5,27 +5,31 @@
 #include <sys/file.h>
 #include <sys/random.h>
 
+#include "base/atomic_file.h"
 #include "base/log.h"
 #include "spool/spool.h"
 #include "submit/backend.h"
 #include "submit/http.h"
 #include "submit/submit.h"
 
-enum { LOCK_TIMEOUT_MS = 30000 };
+enum { LOCK_TIMEOUT_MS = 30000, LITTER_SECONDS = 3600 };
 
 static const struct backend *const backends[] = { &backend_steam, &backend_sentry,
                                                   &backend_directory };
 
+enum { N_BACKENDS = ARRAY_SIZE(backends) };
+
 struct submission {
     const struct context *context;
-    const struct backend *backend;
+    bool on[N_BACKENDS]; /* by the configuration; a report goes to all of them */
+    size_t n_on;
     struct spool spool;
     int state;       /* the state folder */
     int submit_lock; /* held for the whole run; the spool's own lock only around moves */
     const char *cacert;
     bool now; /* whatever the back-off says */
     unsigned sent, later, refused, kept;
-    bool unreachable;
+    bool unreachable[N_BACKENDS];
 };
 
 static void submission_done(struct submission *s)
@@ -58,56 +62,85 @@ static uint32_t random_number(void)
     return value;
 }
 
-static int save(struct submission *s, const char *name, const struct attempt *attempt)
+/* What a report's attempts are filed under: each back end has its own. */
+static const char *attempt_key(size_t backend, const char *report, char buf[NAME_MAX + 32])
 {
-    int r = attempt_save(s->state, name, attempt);
-
-    if (r < 0)
-        log_warning_errno(r, "cannot note the state of %s, ignoring", name);
-    return r;
+    if (backend == 0)
+        return report;
+    (void)snprintf(buf, NAME_MAX + 32, "%s.%s", report, backends[backend]->name);
+    return buf;
 }
 
-/* The server has it: noted first, so that a cut before the move does not send it again. */
-static int accepted(struct submission *s, const struct spool_report *report,
-                    struct attempt *attempt)
+static void save(struct submission *s, size_t backend, const char *report,
+                 const struct attempt *attempt)
 {
-    int r;
+    char key[NAME_MAX + 32];
+    int r = attempt_save(s->state, attempt_key(backend, report, key), attempt);
 
-    if (attempt->phase != ATTEMPT_ACCEPTED) {
-        attempt->phase = ATTEMPT_ACCEPTED;
-        (void)save(s, report->name, attempt);
-    }
-    r = report->state == SPOOL_SENT ? 0 : move_report(s, report->name, report->state, SPOOL_SENT);
+    if (r < 0)
+        log_warning_errno(r, "cannot note the state of %s, ignoring", report);
+}
+
+/* All that take it have it: each was noted first, so that a cut before the move does not send it
+ * again. */
+static int accepted(struct submission *s, const struct spool_report *report)
+{
+    int r =
+        report->state == SPOOL_SENT ? 0 : move_report(s, report->name, report->state, SPOOL_SENT);
+
     if (r < 0)
         return r;
-    (void)attempt_remove(s->state, report->name);
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        char key[NAME_MAX + 32];
+
+        (void)attempt_remove(s->state, attempt_key(i, report->name, key));
+    }
     s->sent++;
     log_notice("sent %s", report->name);
     return 0;
 }
 
-static int refused(struct submission *s, const struct spool_report *report, struct attempt *attempt)
+static int refused(struct submission *s, const struct spool_report *report, const char *why)
 {
-    (void)save(s, report->name, attempt);
-    s->refused++;
-    log_error("%s is refused for good: %s; it is kept in failed_logs/", report->name,
-              attempt->last_error);
+    log_error("%s is refused for good: %s; it is kept in failed_logs/", report->name, why);
     return report->state == SPOOL_FAILED
                ? 0
                : move_report(s, report->name, report->state, SPOOL_FAILED);
 }
 
-static int postponed(struct submission *s, const struct spool_report *report,
-                     struct attempt *attempt, int64_t retry_after)
+static void postponed(struct submission *s, size_t backend, const struct spool_report *report,
+                      struct attempt *attempt, int64_t retry_after)
 {
     int64_t delay = retry_delay(attempt->tries, retry_after, random_number());
 
     attempt->next_try = (int64_t)time(NULL) + delay;
-    (void)save(s, report->name, attempt);
-    s->later++;
     log_warning("%s is not sent yet: %s; the next try is due in %lld s", report->name,
                 attempt->last_error, (long long)delay);
-    return 0;
+}
+
+/* What came of a delivery, noted before anything is done about it. */
+static void note_outcome(struct submission *s, size_t backend, const struct spool_report *report,
+                         struct attempt *attempt, enum submit_outcome outcome, int64_t retry_after)
+{
+    if (outcome == SUBMIT_OK) {
+        attempt->phase = ATTEMPT_ACCEPTED;
+        if (s->n_on > 1)
+            log_info("%s has %s", backends[backend]->name, report->name);
+    } else {
+        attempt->tries++;
+        if (outcome == SUBMIT_PROTOCOL && ++attempt->protocol_errors < RETRY_MAX_PROTOCOL_ERRORS)
+            outcome = SUBMIT_LATER;
+        if (outcome == SUBMIT_LATER) {
+            postponed(s, backend, report, attempt, retry_after);
+        } else {
+            attempt->phase = ATTEMPT_REFUSED;
+            s->refused++;
+            if (s->n_on > 1)
+                log_error("%s refuses %s for good: %s", backends[backend]->name, report->name,
+                          attempt->last_error);
+        }
+    }
+    save(s, backend, report->name, attempt);
 }
 
 static int open_report(struct submission *s, const struct spool_report *report)
@@ -121,7 +154,8 @@ static int open_report(struct submission *s, const struct spool_report *report)
     return fd < 0 ? -errno : fd;
 }
 
-static int deliver(struct submission *s, const struct spool_report *report, struct attempt *attempt)
+static int deliver(struct submission *s, const struct spool_report *report, size_t backend,
+                   struct attempt *attempt)
 {
     _cleanup_close_ int zip = open_report(s, report);
     _cleanup_(report_fields_done) struct report_fields fields = { 0 };
@@ -137,33 +171,26 @@ static int deliver(struct submission *s, const struct spool_report *report, stru
         .fields = &fields,
         .retry_after = -1,
     };
-    enum submit_outcome outcome;
+    enum submit_outcome outcome = SUBMIT_REFUSED;
     struct stat st;
     int r;
 
-    if (zip == -ENOENT)
-        return 0; /* removed by the limits meanwhile */
     if (zip < 0 || fstat(zip, &st) < 0)
         return log_error_errno(zip < 0 ? zip : -errno, "cannot open %s", report->name);
     delivery.size = (uint64_t)st.st_size;
     r = report_fields_read(zip, report->time, &fields);
-    if (r == -EBADMSG) {
+    if (r < 0 && r != -EBADMSG)
+        return log_error_errno(r, "cannot read %s", report->name);
+    if (r == 0) {
+        log_info("sending %s (%llu bytes)", report->name, (unsigned long long)delivery.size);
+        outcome = backends[backend]->deliver(&delivery);
+    } else {
         (void)snprintf(attempt->last_error, sizeof(attempt->last_error),
                        "it is no whole report ZIP");
-        return refused(s, report, attempt);
     }
-    if (r < 0)
-        return log_error_errno(r, "cannot read %s", report->name);
-    log_info("sending %s (%llu bytes)", report->name, (unsigned long long)delivery.size);
-    outcome = s->backend->deliver(&delivery);
-    if (outcome == SUBMIT_OK)
-        return accepted(s, report, attempt);
-    attempt->tries++;
-    s->unreachable |= delivery.unreachable;
-    if (outcome == SUBMIT_PROTOCOL && ++attempt->protocol_errors < RETRY_MAX_PROTOCOL_ERRORS)
-        outcome = SUBMIT_LATER;
-    return outcome == SUBMIT_LATER ? postponed(s, report, attempt, delivery.retry_after)
-                                   : refused(s, report, attempt);
+    s->unreachable[backend] |= delivery.unreachable;
+    note_outcome(s, backend, report, attempt, outcome, delivery.retry_after);
+    return 0;
 }
 
 /* A clock that jumped must not hold a report back for more than the longest back-off. */
@@ -174,21 +201,62 @@ static bool is_due(const struct attempt *attempt)
     return attempt->next_try <= now || attempt->next_try > now + RETRY_MAX_SECONDS;
 }
 
+/* Whether this back end is to be tried now. One that has refused the report is asked again where a
+ * person wants it. */
+static bool is_wanted(struct submission *s, size_t backend, const struct spool_report *report,
+                      struct attempt *attempt)
+{
+    if (!s->on[backend] || attempt->phase == ATTEMPT_ACCEPTED || s->unreachable[backend])
+        return false; /* where it is unreachable the others would fail in the same way */
+    if (attempt->phase == ATTEMPT_REFUSED) {
+        if (report->state != SPOOL_FAILED)
+            return false;
+        attempt->phase = ATTEMPT_NONE;
+    }
+    if (s->now || is_due(attempt))
+        return true;
+    log_info("%s waits for its next try", report->name);
+    return false;
+}
+
+/* Where it goes when all back ends have said their last word. One that took it is enough. */
+static int settle(struct submission *s, const struct spool_report *report,
+                  const struct attempt attempts[N_BACKENDS])
+{
+    const char *why = NULL;
+    bool taken = false;
+
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        if (!s->on[i])
+            continue;
+        if (attempts[i].phase != ATTEMPT_ACCEPTED && attempts[i].phase != ATTEMPT_REFUSED) {
+            s->later++;
+            return 0;
+        }
+        taken |= attempts[i].phase == ATTEMPT_ACCEPTED;
+        if (attempts[i].phase == ATTEMPT_REFUSED)
+            why = attempts[i].last_error;
+    }
+    return taken || !why ? accepted(s, report) : refused(s, report, why);
+}
+
 static int submit_one(struct submission *s, const struct spool_report *report)
 {
-    struct attempt attempt;
-    int r = attempt_load(s->state, report->name, &attempt);
+    struct attempt attempts[N_BACKENDS];
+    char key[NAME_MAX + 32];
+    bool failed = false;
 
-    if (r < 0)
-        return log_oom();
-    if (attempt.phase == ATTEMPT_ACCEPTED)
-        return accepted(s, report, &attempt);
-    if (!s->now && !is_due(&attempt)) {
-        log_info("%s waits for its next try", report->name);
-        s->later++;
-        return 0;
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        if (attempt_load(s->state, attempt_key(i, report->name, key), &attempts[i]) < 0)
+            return log_oom();
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        int r = is_wanted(s, i, report, &attempts[i]) ? deliver(s, report, i, &attempts[i]) : 0;
+
+        if (r == -ENOENT)
+            return 0; /* removed by the limits meanwhile */
+        failed |= r < 0;
     }
-    return deliver(s, report, &attempt);
+    return failed ? -EIO : settle(s, report, attempts);
 }
 
 /* Consent is checked again: what was pending when submission was turned off stays here. */
@@ -216,12 +284,8 @@ static int submit_pending(struct submission *s)
     for (size_t i = n; i-- > 0;) {
         if (reports[i].state != SPOOL_PENDING)
             continue;
-        if (!s->context->config.log_submission)
-            r = keep_pending(s, &reports[i]);
-        else if (s->unreachable)
-            s->later++; /* the others would fail in the same way */
-        else
-            r = submit_one(s, &reports[i]);
+        r = s->context->config.log_submission ? submit_one(s, &reports[i])
+                                              : keep_pending(s, &reports[i]);
         failed |= r < 0;
         r = 0;
     }
@@ -250,6 +314,37 @@ static int submit_named(struct submission *s, const char *argument)
     return submit_one(s, &report);
 }
 
+/* "REPORT.zip.json", "REPORT.zip.sentry.json" of a report that was sent, or is gone: a run was cut
+ * off between the move and the removal of its notes. */
+static bool is_stale_note(const struct submission *s, const char *name)
+{
+    struct span rest = span_str(name);
+    struct spool_report report;
+    char copy[NAME_MAX + 1];
+    size_t end = span_find(rest, ".zip.");
+    int state;
+
+    if (end == SIZE_MAX || !span_ends(rest, ".json"))
+        return false;
+    rest.n = end + strlen(".zip");
+    if (!span_copy(rest, copy, sizeof(copy)) || !spool_report_parse_name(copy, &report))
+        return false;
+    state = spool_find(&s->spool, copy);
+    return state == -ENOENT || state == SPOOL_SENT;
+}
+
+static void sweep_notes(const struct submission *s)
+{
+    _cleanup_closedir_ DIR *dir =
+        dir_stream(openat(s->state, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)))
+        if (is_stale_note(s, entry->d_name))
+            (void)unlinkat(s->state, entry->d_name, 0);
+    atomic_file_sweep(s->state, LITTER_SECONDS);
+}
+
 /* 0, or 1 where there is nothing to do. */
 static int open_submission(struct submission *s)
 {
@@ -271,39 +366,44 @@ static int open_submission(struct submission *s)
         log_info("another submission is at work");
         return 1;
     }
+    sweep_notes(s);
     return 0;
 }
 
-static bool choose_backend(struct submission *s)
+/* False where none is on. */
+static bool choose_backends(struct submission *s, bool *network)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
-        if (backends[i]->enabled(&s->context->config)) {
-            s->backend = backends[i];
-            return true;
-        }
-    return false;
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        s->on[i] = backends[i]->enabled(&s->context->config);
+        s->n_on += s->on[i];
+        *network |= s->on[i] && !backends[i]->local;
+    }
+    return s->n_on > 0;
 }
 
 static int run(struct submission *s, int argc, char **argv)
 {
-    bool named = argc > 0, failed = false;
+    bool named = argc > 0, failed = false, network = false;
     int r = open_submission(s);
 
     if (r != 0)
         return r < 0 ? r : EXIT_SUCCESS;
-    if ((named || s->context->config.log_submission) && !choose_backend(s)) {
-        if (!s->context->config.post_url[0])
-            log_info("POST_URL is empty: reports stay on this machine");
-        return s->context->config.post_url[0] ? EXIT_FAILURE : EXIT_SUCCESS;
+    if ((named || s->context->config.log_submission) && !choose_backends(s, &network)) {
+        if (config_has_backend(&s->context->config))
+            return EXIT_FAILURE;
+        log_info(
+            "POST_URL, SENTRY_DSN and HANDOVER_FOLDER are empty: reports stay on this machine");
+        return EXIT_SUCCESS;
     }
-    r = http_start();
+    r = network ? http_start() : 0;
     if (r < 0)
         return log_error_errno(r, "cannot set libcurl up");
     for (int i = 0; i < argc; i++)
         failed |= submit_named(s, argv[i]) < 0;
     if (!named)
         failed |= submit_pending(s) < 0;
-    http_stop();
+    if (network)
+        http_stop();
     if (s->sent || s->later || s->refused)
         log_info("%u sent, %u to be tried again, %u refused", s->sent, s->later, s->refused);
     return failed || s->later || s->refused ? EXIT_FAILURE : EXIT_SUCCESS;

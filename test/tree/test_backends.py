@@ -7,6 +7,8 @@ import http.server
 import io
 import json
 import os
+import pathlib
+import sys
 import threading
 import time
 import zipfile
@@ -14,6 +16,9 @@ import zipfile
 import pytest
 
 from tree import TIME, Tree, killed_runs, panic_text, stamp
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from receiver import Receiver  # noqa: E402
 
 NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
 FOLDER = "var/lib/steamos-log-submitter/pending/kdump"
@@ -309,3 +314,84 @@ def test_relative_folder(tree):
     tree.config(HANDOVER_FOLDER="var/x")
     done = tree.run("submit")
     assert "HANDOVER_FOLDER" in done.stderr and tree.zips() == [NAME]
+
+
+@pytest.fixture
+def server(tmp_path):
+    with Receiver(tmp_path / "receiver") as one:
+        yield one
+
+
+def all_three(tree, server, sentry):
+    tree.config(POST_URL=server.url, SENTRY_DSN=sentry.dsn)
+    return hand_over(tree)
+
+
+def test_all_back_ends_get_it(tree, server, sentry):
+    folder = all_three(tree, server, sentry)
+    done = tree.run("submit")
+    assert done.returncode == 0, done.stderr
+    assert len(server.finished()) == len(sentry.requests) == len(list(folder.iterdir())) == 1
+    assert tree.zips("sent_logs") == [NAME] and tree.attempts() == []
+    assert done.stderr.count("sent steamos") == 1
+
+
+def test_only_the_missing_one_is_tried_again(tree, server, sentry):
+    folder = all_three(tree, server, sentry)
+    sentry.answers = [(503, {})]
+    assert tree.run("submit").returncode == 1
+    assert tree.zips() == [NAME] and len(tree.attempts()) == 3
+    done = tree.run("submit")  # not due yet
+    assert done.returncode == 1 and len(sentry.requests) == 1
+    assert tree.run("submit", "--now").returncode == 0
+    assert len(server.finished()) == len(list(folder.iterdir())) == 1
+    assert len(server.requests("start")) == 1 and len(sentry.requests) == 2
+    assert tree.zips("sent_logs") == [NAME] and tree.attempts() == []
+
+
+def test_one_refuses(tree, server, sentry):
+    all_three(tree, server, sentry)
+    sentry.answers = [(403, {})]
+    done = tree.run("submit")
+    assert done.returncode == 1 and "sentry refuses" in done.stderr
+    assert tree.zips("sent_logs") == [NAME] and tree.attempts() == []
+
+
+def test_all_refuse_and_a_person_asks_again(tree, server, sentry):
+    tree.config(POST_URL=server.url, SENTRY_DSN=sentry.dsn)
+    sentry.answers = [(403, {})]
+    server.set_faults("start:status:403:1")
+    assert tree.run("submit").returncode == 1
+    assert tree.zips("failed_logs") == [NAME] and len(tree.attempts()) == 2
+    assert tree.run("submit").returncode == 0 and len(sentry.requests) == 1
+    assert tree.run("submit", NAME).returncode == 0
+    assert tree.zips("sent_logs") == [NAME] and tree.attempts() == []
+    assert len(server.finished()) == 1 and len(sentry.requests) == 2
+
+
+def test_one_that_is_away_holds_up_no_other(tree, sentry):
+    """And is tried with one report only."""
+    tree.panic(boot=2, time=TIME + 600)
+    tree.config(POST_URL="http://127.0.0.1:9/ACTIONCrashUpload/v1", SENTRY_DSN=sentry.dsn)
+    assert tree.collect()
+    done = tree.run("submit")
+    assert done.returncode == 1 and done.stderr.count("is not sent yet") == 1
+    assert len(sentry.requests) == 2 and len(tree.zips()) == 2
+
+
+@pytest.mark.parametrize("call", ["openat", "fsync", "renameat2", "unlinkat", "sendto"])
+def test_killed_between_back_ends(tree, server, sentry, tmp_path, call):
+    """Nobody is left out, and nobody counts it twice."""
+    all_three(tree, server, sentry)
+    numbers = iter(range(10000))
+    kills = 0
+    for one, _, _ in killed_runs(lambda: tree.copy(tmp_path / f"copy{next(numbers)}"), "submit",
+                                 calls=[call]):
+        kills += 1
+        assert one.run("submit", "--now").returncode == 0
+        assert one.zips("sent_logs") == [NAME] and one.zips() == [] and one.attempts() == []
+        assert len(list((one.path / FOLDER).iterdir())) == 1
+        ids = {header["event_id"] for header, _ in sentry.envelopes()}
+        assert len(ids) == 1
+        sentry.requests.clear()
+    assert kills
