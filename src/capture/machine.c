@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ enum {
 static int console_fd = -1;
 /* Monotonic seconds at which the guardian reboots; shared with it. */
 static volatile int64_t *deadline;
+static unsigned limit_max = UINT_MAX;
 
 double uptime(void)
 {
@@ -152,6 +154,7 @@ static int64_t now(void)
 
 void limit_set(unsigned seconds)
 {
+    seconds = MIN(seconds, limit_max);
     if (deadline)
         *deadline = now() + seconds;
     else
@@ -230,7 +233,12 @@ void machine_start(void)
         const char *type, *place;
     } mounts[] = { { "devtmpfs", "/dev" }, { "proc", "/proc" }, { "sysfs", "/sys" } };
 
+    uint64_t seconds;
+
     (void)umask(077);
+    /* What the kernel does not know of its command line it hands to its first program. */
+    if (span_to_u64(span_str(getenv("kdump_limit")), &seconds) && seconds > 0 && seconds < UINT_MAX)
+        limit_max = (unsigned)seconds;
     for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
         (void)mkdir(mounts[i].place, 0755);
         (void)mount(mounts[i].type, mounts[i].place, mounts[i].type, MS_NOSUID | MS_NOEXEC, NULL);
@@ -241,6 +249,7 @@ void machine_start(void)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)write_text("/proc/sys/kernel/panic", "3");
     (void)write_text("/proc/sys/kernel/panic_on_oops", "1");
+    (void)write_text("/proc/sys/kernel/softlockup_panic", "1");
     (void)write_text("/proc/sys/kernel/sysrq", "1");
     start_guardian();
 }

@@ -244,15 +244,27 @@ def without_crash(guest):
     return machine.serial()
 
 
-def program_fault(guest):
-    """PID 1 of the crash kernel gets a fault's signal, from what it takes for makedumpfile."""
-    source = os.path.join(guests.OUTPUT, "fault.c")
+def run_with_program(guest, name, source, **parameters):
+    """PID 1 of the crash kernel starts this C program for makedumpfile."""
+    path = os.path.join(guests.OUTPUT, name + ".c")
     os.makedirs(guests.OUTPUT, exist_ok=True)
-    with open(source, "w", encoding="ascii") as file:
-        file.write("#include <signal.h>\n#include <unistd.h>\n"
-                   "int main(void) { kill(1, SIGSEGV); sleep(60); return 0; }\n")
-    guests.run(["cc", "-Os", "-s", "-static", "-o", source[:-2], source])
-    with open(source[:-2], "rb") as file:
-        files = {"usr/bin/fault": file.read()}
-    return run(guest, Crash("fault", full=True, files=files, disk={"mib": 128},
-                            configuration={"MAKEDUMPFILE": "fault"}))
+    with open(path, "w", encoding="ascii") as file:
+        file.write(source)
+    guests.run(["cc", "-Os", "-s", "-static", "-o", path[:-2], path])
+    with open(path[:-2], "rb") as file:
+        files = {"usr/bin/" + name: file.read()}
+    return run(guest, Crash(name, full=True, files=files, disk={"mib": 128},
+                            configuration={"MAKEDUMPFILE": name}, **parameters))
+
+
+def program_fault(guest):
+    """PID 1 gets the signal of a fault."""
+    return run_with_program(guest, "fault", "#include <signal.h>\n#include <unistd.h>\n"
+                            "int main(void) { kill(1, SIGSEGV); sleep(60); return 0; }\n")
+
+
+def program_stuck(guest):
+    """PID 1 stands still, as in a driver that does not return."""
+    return run_with_program(guest, "stuck", "#include <sys/ptrace.h>\n#include <unistd.h>\n"
+                            "int main(void) { ptrace(PTRACE_ATTACH, 1, 0, 0); sleep(60); return 0; }\n",
+                            capture_cmdline="kdump_limit=5")

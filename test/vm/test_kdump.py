@@ -279,3 +279,10 @@ def test_fault_of_the_program_reboots(outcome):
     assert "the capture program failed; rebooting" in outcome.serial()
     check_came_back(outcome)
     check_log(outcome)
+
+
+@uses(kdump.program_stuck, series="6.1")
+def test_guardian_reboots_when_pid_1_stands_still(outcome):
+    assert "no progress within the time limit; rebooting" in outcome.serial()
+    check_came_back(outcome)
+    check_log(outcome)
