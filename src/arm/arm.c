@@ -5,12 +5,13 @@
 
 #include "arm/arm.h"
 #include "arm/execute.h"
-#include "arm/state.h"
+#include "arm/ways.h"
 #include "base/log.h"
 #include "pstore/panic_policy.h"
 
 struct arm_options {
     bool dry_run, force, settled;
+    bool this_boot, next_boot; /* only that */
 };
 
 static int parse_options(int argc, char **argv, struct arm_options *out)
@@ -19,6 +20,8 @@ static int parse_options(int argc, char **argv, struct arm_options *out)
         { "dry-run", no_argument, NULL, 'n' },
         { "force", no_argument, NULL, 'f' },
         { "settled", no_argument, NULL, 's' },
+        { "this-boot", no_argument, NULL, 't' },
+        { "next-boot", no_argument, NULL, 'b' },
         { 0 },
     };
     int option;
@@ -34,11 +37,18 @@ static int parse_options(int argc, char **argv, struct arm_options *out)
         case 's':
             out->settled = true;
             break;
+        case 't':
+            out->this_boot = true;
+            break;
+        case 'b':
+            out->next_boot = true;
+            break;
         default:
             return -EINVAL;
         }
     }
-    if (optind != argc || (out->settled && (out->dry_run || out->force))) {
+    if (optind != argc || (out->settled && (out->dry_run || out->force)) ||
+        out->settled + out->this_boot + out->next_boot > 1) {
         log_error("arm takes no arguments but its options, and --settled no other; see arm --help");
         return -EINVAL;
     }
@@ -65,14 +75,60 @@ static void say_armed(const struct pstore_backend *backend)
         log_notice("armed: %s", strbuf_cstr(&text));
 }
 
-static int say_not_armed(const struct arm_plan *plan)
+static void say_armed_kdump(const struct arming *a, const struct kdump_result *result)
 {
-    log_warning("not armed: %s; %s", plan->reason, plan->advice);
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+
+    (void)strbuf_printf(&text, "armed: a crash starts the crash kernel (kdump), in ");
+    (void)format_size(result->reserved, &text);
+    (void)strbuf_str(&text, " of reserved memory");
+    if (!result->loaded) {
+        (void)strbuf_str(&text, "; it was loaded by another program");
+    } else {
+        (void)strbuf_printf(&text, "; kernel %s, capture image ", a->kdump.image);
+        (void)format_size(result->image, &text);
+    }
+    if (text.failed)
+        (void)log_oom();
+    else
+        log_notice("%s", strbuf_cstr(&text));
+}
+
+/* Where both ways are closed. What the next boots get is said by itself. */
+static int say_not_armed(const struct arming *a)
+{
+    const struct arm_plan *p = &a->plan;
+    const struct kdump_plan *k = &a->kdump_plan;
+    bool soon = a->next_known && a->next.params[0] != '\0';
+
+    if (!p->kdump)
+        log_warning("not armed: %s; %s", p->reason, p->advice);
+    else if (soon && k->no_memory)
+        log_warning("not armed: %s; %s", p->reason, k->reason);
+    else if (a->facts.use_pstore_ram && p->no_region && (k->no_memory || !a->kdump.supported))
+        log_warning("not armed: %s; %s", p->reason, p->advice);
+    else
+        log_warning("not armed: %s; %s", k->reason, k->advice);
     return EXIT_NOT_ARMED;
 }
 
-/* What a dry run prints, and all that is done on a tree that is not the running system. */
-static int print_plan(const struct arm_facts *facts, const struct arm_plan *plan)
+static int print_kdump_plan(const struct arming *a)
+{
+    const struct kdump_plan *p = &a->kdump_plan;
+
+    if (p->action == KDUMP_IMPOSSIBLE) {
+        printf("plan: no crash kernel: %s\n      %s\n", p->reason, p->advice);
+        return EXIT_NOT_ARMED;
+    }
+    if (p->action == KDUMP_KEEP)
+        printf("plan: leave the crash kernel that another program has loaded\n");
+    else
+        printf("plan: load the crash kernel %s\n      command line: %s\n", a->kdump.image,
+               p->cmdline);
+    return EXIT_SUCCESS;
+}
+
+static int print_pstore_plan(const struct arm_facts *facts, const struct arm_plan *plan)
 {
     _cleanup_strbuf_ struct strbuf text = { 0 };
 
@@ -116,6 +172,20 @@ static int print_plan(const struct arm_facts *facts, const struct arm_plan *plan
     return EXIT_SUCCESS;
 }
 
+/* What a dry run prints, and all that is done on a tree that is not the running system. */
+static int print_plan(const struct arming *a, const struct arm_options *options)
+{
+    int r = EXIT_NOT_ARMED;
+
+    if (!options->next_boot && a->plan.kdump)
+        r = print_kdump_plan(a);
+    if (!options->next_boot && r != EXIT_SUCCESS)
+        r = print_pstore_plan(&a->facts, &a->plan);
+    if (!options->this_boot)
+        next_boot_print(a);
+    return options->next_boot ? EXIT_SUCCESS : r;
+}
+
 /* True when the guard lets this boot arm. */
 static bool pass_guard(struct arm_state *state, const struct arm_facts *facts, bool force,
                        struct boot_marker *marker)
@@ -145,46 +215,118 @@ static struct panic_print_facts panic_facts(const struct arm_facts *facts)
     return (struct panic_print_facts){ .log_buf_len = facts->log_buf_len, .tasks = facts->tasks };
 }
 
-static int arm_for_real(struct context *context, const struct arm_facts *facts,
-                        const struct arm_plan *plan, bool force)
+/* Loads ramoops, or leaves what records. */
+static int arm_by_pstore(struct context *context, const struct arming *a,
+                         struct boot_marker *marker)
 {
-    _cleanup_arm_state_ struct arm_state state = ARM_STATE_INIT;
-    struct panic_print_facts panic = panic_facts(facts);
+    struct panic_print_facts panic = panic_facts(&a->facts);
     struct arm_result result;
-    struct boot_marker marker;
     int r;
 
-    arm_state_open(context, true, &state);
-    marker = arm_state_marker(&state, facts->boot_id, facts->kernel);
-    if (plan->action == ARM_LOAD) {
-        if (!pass_guard(&state, facts, force, &marker))
-            return EXIT_NOT_ARMED;
-        marker.phase = BOOT_STARTED;
-        arm_state_save(&state, &marker);
-    }
-    r = arm_execute(&context->root, context->ops, plan, &result);
+    if (a->plan.warning[0] != '\0')
+        log_warning("%s", a->plan.warning);
+    r = arm_execute(&context->root, context->ops, &a->plan, &result);
     if (r == -ENOMEM)
         return log_oom();
-    marker.loaded_ramoops = marker.loaded_ramoops || result.loaded;
-    if (r == 0)
-        panic_print_fit(context, &result.backend, &panic, false, &marker);
-    /* Where nothing was touched, a death is not ours. */
-    if (plan->action == ARM_LOAD)
-        marker.phase = BOOT_ARMED;
-    else if (marker.phase == BOOT_STARTED || marker.phase == BOOT_BLOCKED)
-        marker.phase = BOOT_SETTLED;
-    arm_state_save(&state, &marker);
+    marker->loaded_ramoops = marker->loaded_ramoops || result.loaded;
     if (r < 0) {
-        log_error("not armed: %s; %s", result.failure, result.advice);
+        log_error("not armed by pstore: %s; %s", result.failure, result.advice);
         return r;
     }
+    panic_print_fit(context, &result.backend, &panic, false, marker);
     if (result.effects.complaint[0] != '\0')
         log_warning("the kernel complained: %s", result.effects.complaint);
     say_armed(&result.backend);
-    if (plan->advice[0] != '\0')
-        log_info("%s", plan->advice);
+    if (a->plan.advice[0] != '\0')
+        log_info("%s", a->plan.advice);
     say_policy(&context->root);
-    return EXIT_SUCCESS;
+    return 0;
+}
+
+static int arm_by_kdump(struct context *context, struct arm_state *state, struct arming *a,
+                        struct boot_marker *marker)
+{
+    struct kdump_result result;
+    int r = kdump_arm(context, state, a, marker, &result);
+
+    if (r == -ENOMEM)
+        return log_oom();
+    if (r == 0) {
+        say_armed_kdump(a, &result);
+        say_policy(&context->root);
+    }
+    return r;
+}
+
+/* The crash kernel where it is to record, pstore where it can, and each where the other fails. */
+static int try_ways(struct context *context, struct arm_state *state, struct arming *a,
+                    struct boot_marker *marker)
+{
+    bool pstore = a->plan.action != ARM_NOTHING;
+    bool kdump = a->kdump_plan.action != KDUMP_IMPOSSIBLE;
+    int r = -ENODEV;
+
+    if (a->plan.kdump && kdump) {
+        r = arm_by_kdump(context, state, a, marker);
+        if (r == 0)
+            return 0;
+        kdump = false;
+    }
+    if (pstore) {
+        if (a->plan.kdump)
+            log_warning("there is no crash kernel: %s; %s", a->kdump_plan.reason,
+                        a->kdump_plan.advice);
+        r = arm_by_pstore(context, a, marker);
+        if (r == 0)
+            return 0;
+        arming_plan_next(context, true, a);
+    }
+    return kdump ? arm_by_kdump(context, state, a, marker) : r;
+}
+
+static bool touches_kernel(const struct arming *a)
+{
+    return a->plan.action == ARM_LOAD ||
+           (a->plan.kdump && a->kdump_plan.action == KDUMP_LOAD);
+}
+
+static int arm_this_boot(struct context *context, struct arm_state *state, struct arming *a,
+                         bool force)
+{
+    struct boot_marker marker = arm_state_marker(state, a->facts.boot_id, a->facts.kernel);
+    bool touches = touches_kernel(a);
+    int r;
+
+    if (a->plan.action == ARM_NOTHING && a->kdump_plan.action == KDUMP_IMPOSSIBLE)
+        return say_not_armed(a);
+    if (touches) {
+        if (!pass_guard(state, &a->facts, force, &marker))
+            return EXIT_NOT_ARMED;
+        marker.phase = BOOT_STARTED;
+        arm_state_save(state, &marker);
+    }
+    r = try_ways(context, state, a, &marker);
+    /* Where nothing was touched, a death is not ours. */
+    if (touches)
+        marker.phase = BOOT_ARMED;
+    else if (marker.phase == BOOT_STARTED || marker.phase == BOOT_BLOCKED)
+        marker.phase = BOOT_SETTLED;
+    arm_state_save(state, &marker);
+    if (r < 0 && a->plan.action == ARM_NOTHING)
+        return say_not_armed(a);
+    return r;
+}
+
+static int arm_for_real(struct context *context, struct arm_state *state, struct arming *a,
+                        const struct arm_options *options)
+{
+    int r = 0, next = 0;
+
+    if (!options->next_boot)
+        r = arm_this_boot(context, state, a, options->force);
+    if (!options->this_boot)
+        next = next_boot_prepare(context, state, a);
+    return options->next_boot && next < 0 ? next : r;
 }
 
 /* A minute later, every few minutes after that, and at an orderly shutdown: this boot has lived,
@@ -196,6 +338,7 @@ static int settle(struct context *context, const struct arm_facts *facts)
     struct boot_marker marker;
 
     arm_state_open(context, false, &state);
+    arm_state_judge_test(&state, &context->root, facts->boot_id);
     if (!state.found || strcmp(state.last.boot_id, facts->boot_id) != 0)
         return EXIT_SUCCESS;
     marker = state.last;
@@ -210,35 +353,46 @@ static int settle(struct context *context, const struct arm_facts *facts)
     return EXIT_SUCCESS;
 }
 
+static int settle_now(struct context *context)
+{
+    struct arm_facts facts;
+
+    return arm_facts_read(&context->root, &context->config, &facts) < 0 ? log_oom()
+                                                                        : settle(context, &facts);
+}
+
 static int run_arm(struct context *context, int argc, char **argv)
 {
+    _cleanup_arm_state_ struct arm_state state = ARM_STATE_INIT;
+    _cleanup_free_ struct arming *a = NULL;
     struct arm_options options = { 0 };
-    struct arm_facts facts;
-    struct arm_plan plan;
+    bool planned;
 
     if (parse_options(argc, argv, &options) < 0)
         return EXIT_USAGE;
-    if (arm_facts_read(&context->root, &context->config, &facts) < 0)
-        return log_oom();
     if (options.settled)
-        return settle(context, &facts);
-    arm_plan_make(&facts, &plan);
-    if (options.dry_run || context->ops == &sysops_planned)
-        return print_plan(&facts, &plan);
-    if (plan.warning[0] != '\0')
-        log_warning("%s", plan.warning);
-    if (plan.action == ARM_NOTHING)
-        return say_not_armed(&plan);
-    return arm_for_real(context, &facts, &plan, options.force);
+        return settle_now(context);
+    planned = options.dry_run || context->ops == &sysops_planned;
+    arm_state_open(context, !planned, &state);
+    if (options.force && !planned)
+        arm_state_forget_lost(&state);
+    a = calloc(1, sizeof(*a));
+    if (!a || arming_read(context, &state, a) < 0)
+        return log_oom();
+    if (planned)
+        return print_plan(a, &options);
+    return arm_for_real(context, &state, a, &options);
 }
 
 const struct verb verb_arm = {
     .name = "arm",
-    .arguments = "[--dry-run] [--force]",
+    .arguments = "[--dry-run] [--force] [--this-boot | --next-boot]",
     .summary = "Make this boot able to record a crash",
     .details =
         "  -n, --dry-run   print what would be done, and do nothing\n"
-        "  -f, --force     arm even though boots died right after arming\n"
+        "  -f, --force     arm even though boots died right after arming, or ramoops lost a test\n"
+        "      --this-boot leave the boot loader's configuration alone\n"
+        "      --next-boot only reserve in it what the next boots need, or give it back\n"
         "      --settled   this boot has lived (called by its timer and at shutdown)\n\n"
         "Exit status: 0 armed, or the plan would arm; 1 failed; 3 not armed, for the reason\n"
         "that is given: nothing to arm with, switched off, or stopped by the guard against\n"

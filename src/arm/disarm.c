@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "arm/arm.h"
-#include "arm/state.h"
+#include "arm/ways.h"
 #include "base/log.h"
 #include "pstore/panic_policy.h"
 
@@ -57,29 +57,69 @@ static int undo(struct context *context, struct arm_state *state,
                 const struct pstore_backend *backend, bool this_boot)
 {
     bool planned = context->ops == &sysops_planned;
-    int unload = 0, restore = 0, r;
+    int unload = 0, restore = 0, kdump = 0, r;
 
     if (this_boot && state->last.loaded_ramoops)
         unload = unload_ramoops(context, backend);
+    if (this_boot && state->last.loaded_kdump)
+        kdump = kdump_disarm(context);
     if (planned)
         return EXIT_SUCCESS;
     if (this_boot)
         restore = restore_panic_print(&context->root, &state->last);
-    if (unload < 0 || restore < 0)
-        return unload < 0 ? unload : restore;
+    if (unload < 0 || restore < 0 || kdump < 0)
+        return unload < 0 ? unload : restore < 0 ? restore : kdump;
     r = boot_marker_remove(state->fd);
     return r < 0
                ? log_error_errno(r, "cannot remove the boot marker in %s/state", state->spool.path)
                : 0;
 }
 
+/* Our edit of GRUB's configuration goes, whichever boot made it. */
+static int release_next_boot(const struct context *context, const struct arm_state *state)
+{
+    _cleanup_free_ struct arming *a = calloc(1, sizeof(*a));
+    int r;
+
+    if (!a || reserve_facts_read(&context->root, &a->reserve) < 0)
+        return log_oom();
+    a->reserve.interrupted = arm_state_grub_pending(state);
+    if (a->reserve.ours[0] == '\0' && !a->reserve.interrupted)
+        return 0;
+    reserve_plan_make(&a->reserve, "", context->config.grub_autoset, &a->next);
+    a->next_known = true;
+    if (context->ops == &sysops_planned) {
+        next_boot_print(a);
+        return 0;
+    }
+    r = next_boot_prepare(context, state, a);
+    return r < 0 ? r : 0;
+}
+
+static int say_undone(const struct context *context, const struct boot_marker *last)
+{
+    struct pstore_backend after;
+
+    if (pstore_backend_inspect(&context->root, &after) < 0)
+        return log_oom();
+    if (last->loaded_ramoops && after.kind == PSTORE_KIND_RAMOOPS) {
+        log_error("ramoops is still registered; it records until the next boot");
+        return EXIT_FAILURE;
+    }
+    log_notice("disarmed: a crash of this boot leaves no record from now on%s",
+               last->loaded_ramoops ? "; records that were not collected stay in memory until it "
+                                      "is armed again"
+                                    : "");
+    return EXIT_SUCCESS;
+}
+
 static int run_disarm(struct context *context, int argc, char **argv)
 {
     _cleanup_arm_state_ struct arm_state state = ARM_STATE_INIT;
-    struct pstore_backend before, after;
+    struct pstore_backend before;
     char boot_id[40] = "";
     bool this_boot;
-    int r;
+    int r, released;
 
     if (argc > 1) {
         log_error("disarm takes no arguments");
@@ -92,30 +132,25 @@ static int run_disarm(struct context *context, int argc, char **argv)
         boot_id[0] = '\0';
     arm_state_open(context, false, &state);
     this_boot = state.found && boot_id[0] != '\0' && strcmp(state.last.boot_id, boot_id) == 0;
+    released = release_next_boot(context, &state);
     if (state.found) {
         r = undo(context, &state, &before, this_boot);
         if (r != 0)
             return r;
     }
-    if (!this_boot || !state.last.loaded_ramoops)
+    if (released < 0)
+        return released;
+    if (!this_boot || (!state.last.loaded_ramoops && !state.last.loaded_kdump))
         return nothing_to_undo(&before);
-    if (context->ops == &sysops_planned)
-        return EXIT_SUCCESS;
-    if (pstore_backend_inspect(&context->root, &after) < 0)
-        return log_oom();
-    if (after.kind == PSTORE_KIND_RAMOOPS) {
-        log_error("ramoops is still registered; it records until the next boot");
-        return EXIT_FAILURE;
-    }
-    log_notice("disarmed: a crash of this boot leaves no record from now on; records that were not "
-               "collected stay in memory until it is armed again");
-    return EXIT_SUCCESS;
+    return context->ops == &sysops_planned ? EXIT_SUCCESS : say_undone(context, &state.last);
 }
 
 const struct verb verb_disarm = {
     .name = "disarm",
     .arguments = "",
-    .summary = "Undo what arm did in this boot",
-    .details = "The next boot arms again; systemctl disable kdump-steamos.service keeps it off.\n",
+    .summary = "Undo what arm did, in this boot and for the next ones",
+    .details = "Unloads what was loaded, and takes out of the boot loader's configuration what was\n"
+               "put there. The next boot arms again; it stays off after\n"
+               "systemctl disable kdump-steamos.service kdump-steamos-reserve.service.\n",
     .run = run_disarm,
 };

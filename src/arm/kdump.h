@@ -51,3 +51,15 @@ void kdump_explain(int error, uint64_t reserved, struct kdump_plan *plan);
 /* Whether a kernel file is of this release, by the text that its header points to (x86:
  * Documentation/arch/x86/boot.rst, kernel_version); true also where it has no such header. Pure. */
 bool kdump_is_kernel(struct span head, const char *release);
+
+struct kdump_result {
+    bool loaded;       /* by us, now */
+    uint64_t image;    /* bytes of the capture image */
+    uint64_t reserved; /* bytes */
+};
+/* Does a KDUMP_LOAD with this capture image (an open fd), and verifies in sysfs that a crash kernel
+ * is loaded. On an error plan->reason and advice say why and what to do. Logs nothing above debug.
+ */
+int kdump_execute(const struct root *root, const struct sysops *ops,
+                  const struct kdump_facts *facts, int image, struct kdump_plan *plan,
+                  struct kdump_result *result) _must_check_;

@@ -52,7 +52,9 @@ static bool choose_source(const struct arm_facts *f, struct arm_plan *p)
 {
     const struct arm_cmdline *c = &f->cmdline;
 
-    if (c->mem_name[0] != '\0' && c->reserved > 0 && has_reserve_mem(f)) {
+    if (f->ramoops_lost) {
+        return false;
+    } else if (c->mem_name[0] != '\0' && c->reserved > 0 && has_reserve_mem(f)) {
         p->source = ARM_SOURCE_RESERVE_MEM;
         p->region = (struct arm_region){ 0, c->reserved };
     } else if (c->region.size > 0) {
@@ -105,6 +107,7 @@ static bool plan_unregistered_ramoops(const struct arm_facts *f, struct arm_plan
     const struct ramoops_params *ramoops = &f->backend.ramoops;
 
     if (f->builtin) {
+        p->no_region = true;
         nothing(p, "ramoops is built in to this kernel and was given no region at boot",
                 has_reserve_mem(f) ? "add to the kernel's command line: reserve_mem=5M:4096:oops "
                                      "ramoops.mem_name=oops ramoops.record_size=0x100000"
@@ -135,7 +138,10 @@ static void explain_no_region(const struct arm_facts *f, struct arm_plan *p)
 {
     char size[32];
 
-    if (f->iomem_error < 0)
+    p->no_region = f->ramoops_lost || (f->iomem_error >= 0 && !f->iomem_masked);
+    if (f->ramoops_lost)
+        SAY(p->reason, "a test has shown that this machine's memory does not survive its reboot");
+    else if (f->iomem_error < 0)
         SAY(p->reason, "cannot read /proc/iomem: %s", strerror(-f->iomem_error));
     else if (f->iomem_masked)
         SAY(p->reason, "the kernel hides the addresses in /proc/iomem from this user");
@@ -144,7 +150,10 @@ static void explain_no_region(const struct arm_facts *f, struct arm_plan *p)
             size_text(f->ram_buffer.size, size, sizeof(size)));
     else
         SAY(p->reason, "this machine has no RAM buffer, and no memory was reserved for ramoops");
-    if (f->iomem_error < 0 || f->iomem_masked)
+    if (f->ramoops_lost)
+        SAY(p->advice, "after an update of the firmware, or by kdump-steamos arm --force, it is "
+                       "tried again");
+    else if (f->iomem_error < 0 || f->iomem_masked)
         SAY(p->advice, "run this as root");
     else if (has_reserve_mem(f))
         SAY(p->advice, "reserve 5 MiB: add reserve_mem=5M:4096:oops ramoops.mem_name=oops to the "
@@ -210,6 +219,7 @@ static void plan_load(const struct arm_facts *f, struct arm_plan *p)
             size_text(p->region.size, size, sizeof(size)));
         SAY(p->advice, "give it 5 MiB");
         p->action = ARM_NOTHING;
+        p->no_region = true;
         return;
     }
     if (p->layout.wish_refused && p->warning[0] == '\0')
@@ -223,14 +233,13 @@ void arm_plan_make(const struct arm_facts *facts, struct arm_plan *out)
     struct arm_plan p = { .action = ARM_NOTHING };
 
     p.mount = facts->backend.supported && !facts->backend.mounted;
+    p.no_region = !facts->backend.supported;
     if (!facts->backend.supported)
         nothing(&p, "this kernel has no pstore", "use a kernel with CONFIG_PSTORE");
     else if (plan_registered(facts, &p))
         ;
     else if (!facts->use_pstore_ram)
-        nothing(&p,
-                "USE_PSTORE_RAM is off, no other pstore back end is registered, and the crash "
-                "kernel (kdump) is not part of this version",
+        nothing(&p, "USE_PSTORE_RAM is off, and no other pstore back end is registered",
                 "set USE_PSTORE_RAM=1 in /etc/default/kdump");
     else if (plan_unregistered_ramoops(facts, &p))
         ;
@@ -238,5 +247,51 @@ void arm_plan_make(const struct arm_facts *facts, struct arm_plan *out)
         explain_no_region(facts, &p);
     else
         plan_load(facts, &p);
+    p.kdump = !facts->use_pstore_ram || (p.action == ARM_NOTHING && p.no_region);
     *out = p;
+}
+
+#define RESERVE_OOPS "reserve_mem=5M:4096:oops ramoops.mem_name=oops"
+
+static bool is_ours(const char *ours, const char *name)
+{
+    return span_starts(span_str(ours), name);
+}
+
+/* pstore does without a crash kernel. True when that settles the matter. */
+static bool next_boot_by_pstore(const struct next_boot_facts *n, const char **params)
+{
+    const struct arm_facts *f = n->arm;
+    bool works = n->plan->action != ARM_NOTHING && !n->pstore_failed;
+
+    *params = "";
+    if (works) {
+        if (f->cmdline.reserved > 0 && is_ours(n->ours, "reserve_mem="))
+            *params = n->ours;
+        return true;
+    }
+    /* Reserved, and it does not work: that is no way. */
+    if (!has_reserve_mem(f) || !f->backend.supported || f->ramoops_lost || f->cmdline.reserved > 0)
+        return false;
+    if (n->pstore_failed)
+        return false;
+    if (!n->they_reserve)
+        *params = f->builtin ? RESERVE_OOPS " ramoops.record_size=0x100000" : RESERVE_OOPS;
+    return true;
+}
+
+bool arm_next_boot(const struct next_boot_facts *n, char *buf, size_t size)
+{
+    bool ours = is_ours(n->ours, "crashkernel=");
+    const char *params;
+
+    if (n->arm->use_pstore_ram && n->plan->action == ARM_NOTHING && !n->plan->no_region)
+        return false;
+    if (n->arm->use_pstore_ram && next_boot_by_pstore(n, &params))
+        (void)snprintf(buf, size, "%s", params);
+    else if (!n->can_kexec || n->theirs[0] != '\0' || (n->running[0] != '\0' && !ours))
+        buf[0] = '\0';
+    else
+        (void)snprintf(buf, size, "crashkernel=%uM", n->crashkernel_mib);
+    return true;
 }

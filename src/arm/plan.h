@@ -37,6 +37,7 @@ struct arm_facts {
     uint64_t log_buf_len; /* bytes; 0: unknown */
     uint64_t tasks;       /* threads; 0: unknown */
     bool use_pstore_ram;
+    bool ramoops_lost; /* a test has shown that this machine's memory does not survive its reboot */
     uint64_t record_size, console_size; /* configured */
 };
 
@@ -59,6 +60,8 @@ struct arm_plan {
     enum arm_source source;
     bool reload;                   /* ramoops is loaded without a region: unload it first */
     bool mount;                    /* pstore is not mounted */
+    bool no_region; /* of ARM_NOTHING: pstore has nowhere to record to, and that is certain */
+    bool kdump;     /* a crash kernel is to record: it is wanted, or there is nothing else */
     struct arm_region region;      /* start 0 where the kernel finds it by name */
     struct layout layout;          /* records 0 where firmware decides */
     char options[256];             /* for the module */
@@ -72,5 +75,20 @@ int arm_facts_read(const struct root *root, const struct config *config,
 /* Pure. */
 void arm_cmdline_parse(struct span cmdline, struct arm_cmdline *out);
 void arm_plan_make(const struct arm_facts *facts, struct arm_plan *out);
+
+struct next_boot_facts {
+    const struct arm_facts *arm;
+    const struct arm_plan *plan;
+    bool pstore_failed;         /* the plan was tried, in vain */
+    bool can_kexec;             /* this kernel can load a crash kernel */
+    const char *running;        /* the value of crashkernel= on its command line; "" : none */
+    const char *ours;           /* our edit of GRUB's configuration; "" : none */
+    const char *theirs;         /* the value of a crashkernel= of the user's there; "" : none */
+    bool they_reserve;          /* there is a reserve_mem= for ramoops of the user's */
+    unsigned crashkernel_mib;   /* to reserve */
+};
+/* What the command lines of the next boots shall get from us: "" where nothing is needed. False:
+ * that is not known, and what there is stays. Pure. */
+bool arm_next_boot(const struct next_boot_facts *facts, char *buf, size_t size) _must_check_;
 /* "reserve_mem=", "the command line", "the firmware", "a RAM buffer". */
 const char *arm_source_name(enum arm_source source);

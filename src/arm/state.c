@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "arm/state.h"
+#include "base/atomic_file.h"
+#include "base/json_file.h"
 #include "base/log.h"
 #include "pstore/panic_policy.h"
+#include "pstore/records.h"
+#include "spool/proof.h"
+
+static const char lost_name[] = "ramoops-lost.json", grub_name[] = "grub-pending";
 
 static const char panic_print_path[] = "/proc/sys/kernel/panic_print";
 
@@ -73,6 +80,56 @@ void arm_state_save(struct arm_state *state, const struct boot_marker *marker)
                                 "loops is off, ignoring",
                                 state->spool.path);
     }
+}
+
+bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *root)
+{
+    _cleanup_json_ json_t *object = NULL;
+    struct proof now;
+
+    if (state->fd < 0 || json_file_read(state->fd, lost_name, &object) < 0)
+        return false;
+    proof_of_now(root, &now);
+    return strcmp(json_get_str(object, "firmware", ""), now.firmware) == 0;
+}
+
+void arm_state_judge_test(const struct arm_state *state, const struct root *root,
+                          const char *boot_id)
+{
+    _cleanup_json_ json_t *object = NULL;
+    struct proof test;
+    int r;
+
+    if (state->fd < 0 || proof_test_read(state->fd, &test) < 0 ||
+        strcmp(test.mechanism, "ramoops") != 0 || strcmp(test.boot_id, boot_id) == 0 ||
+        pstore_any_dump(root, PSTORE_DIR) || pstore_any_dump(root, PSTORE_ARCHIVE))
+        return;
+    object = json_pack("{s:I, s:s}", "time", (json_int_t)test.time, "firmware", test.firmware);
+    r = object ? json_file_write(state->fd, lost_name, object) : -ENOMEM;
+    if (r < 0)
+        (void)log_warning_errno(r, "cannot note in %s/state that ramoops lost a test, ignoring",
+                                state->spool.path);
+}
+
+void arm_state_forget_lost(const struct arm_state *state)
+{
+    if (state->fd >= 0)
+        (void)!unlink_durable(state->fd, lost_name);
+}
+
+bool arm_state_grub_pending(const struct arm_state *state)
+{
+    return state->fd >= 0 && faccessat(state->fd, grub_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void arm_state_set_grub_pending(const struct arm_state *state, bool pending)
+{
+    if (state->fd < 0)
+        return;
+    if (pending)
+        (void)!file_write_atomic(state->fd, grub_name, 0600, (struct span){ "", 0 });
+    else
+        (void)!unlink_durable(state->fd, grub_name);
 }
 
 static void warn_of_tasks(int64_t live, const struct panic_print_facts *facts)

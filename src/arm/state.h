@@ -31,6 +31,17 @@ struct boot_marker arm_state_marker(const struct arm_state *state, const char *b
 /* Written where there is a folder; a failure is warned of. */
 void arm_state_save(struct arm_state *state, const struct boot_marker *marker);
 
+/* Whether a test has shown that ramoops's memory does not survive this machine's reboot: noted when
+ * a boot settles in which a test's crash should have come back, and did not. Another firmware, or
+ * forget, makes it untold. */
+bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *root);
+void arm_state_judge_test(const struct arm_state *state, const struct root *root,
+                          const char *boot_id);
+void arm_state_forget_lost(const struct arm_state *state);
+/* An edit of GRUB's configuration has begun, and not come to its end. */
+bool arm_state_grub_pending(const struct arm_state *state);
+void arm_state_set_grub_pending(const struct arm_state *state, bool pending);
+
 /* Sets kernel.panic_print to what fits into a dump of this back end, where its value is the
  * package's or ours (marker), and notes it in the marker. A value of the administrator's stays; it
  * is warned of where the tasks of now would push the panic out, unless quietly. */

@@ -48,6 +48,7 @@ int boot_marker_read(int statefd, struct boot_marker *out)
     marker.deaths = deaths < 0 ? 0 : deaths > 1000 ? 1000 : (unsigned)deaths;
     marker.time = json_get_int(object, "time", 0);
     marker.loaded_ramoops = json_is_true(json_object_get(object, "loaded_ramoops"));
+    marker.loaded_kdump = json_is_true(json_object_get(object, "loaded_kdump"));
     marker.panic_print_found = json_get_int(object, "panic_print_found", -1);
     marker.panic_print_set = json_get_int(object, "panic_print_set", -1);
     *out = marker;
@@ -58,10 +59,11 @@ int boot_marker_write(int statefd, const struct boot_marker *marker)
 {
     _cleanup_json_ json_t *object = NULL;
 
-    object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I}", "boot_id", marker->boot_id,
+    object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:I, s:I}", "boot_id", marker->boot_id,
                        "kernel", marker->kernel, "phase", boot_phase_name(marker->phase), "deaths",
                        (json_int_t)marker->deaths, "time", (json_int_t)marker->time,
-                       "loaded_ramoops", (int)marker->loaded_ramoops, "panic_print_found",
+                       "loaded_ramoops", (int)marker->loaded_ramoops, "loaded_kdump",
+                       (int)marker->loaded_kdump, "panic_print_found",
                        (json_int_t)marker->panic_print_found, "panic_print_set",
                        (json_int_t)marker->panic_print_set);
     if (!object)

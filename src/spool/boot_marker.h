@@ -21,6 +21,7 @@ struct boot_marker {
     unsigned deaths;           /* boots in a row that died unsettled before this one */
     int64_t time;              /* of arm's start, seconds since the epoch */
     bool loaded_ramoops;       /* we did, in that boot */
+    bool loaded_kdump;         /* we loaded a crash kernel, in that boot */
     int64_t panic_print_found; /* kernel.panic_print before us; -1: not changed */
     int64_t panic_print_set;   /* what we wrote; -1: nothing */
 };

@@ -132,7 +132,7 @@ def test_efi_is_accepted(machine):
     ({"proc/iomem": "00001000-0009fbff : System RAM\n"}, "no RAM buffer"),
     ({"proc/iomem": "1e000000-1e3fffff : RAM buffer\n"}, "only 4 MiB"),
     ({"proc/iomem": "00000000-00000000 : RAM buffer\n"}, "run this as root"),
-    ({"etc/default/kdump": "USE_PSTORE_RAM=0\n"}, "not part of this version"),
+    ({"etc/default/kdump": "USE_PSTORE_RAM=0\n"}, "USE_PSTORE_RAM is off"),
     ({"lib/modules/6.1.0-56-amd64/modules.builtin": "kernel/fs/pstore/ramoops.ko\n"}, "built in"),
 ])
 def test_why_a_machine_is_not_armed(machine, change, reason):

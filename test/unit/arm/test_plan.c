@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "arm/plan.h"
+#include "parse/cmdline.h"
 
 #define RAM_BUFFER            \
     {                         \
@@ -204,9 +205,91 @@ static void test_switched_off(void **state)
     struct arm_facts f = with_buffer(machine(6, 1), 0x1fe0000);
 
     f.use_pstore_ram = false;
-    expect("only kdump is left", &f,
-           &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "not part of this version",
-                                  "USE_PSTORE_RAM=1" });
+    assert_true(expect("only kdump is left", &f,
+                       &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "",
+                                              "USE_PSTORE_RAM is off", "USE_PSTORE_RAM=1" })
+                    .kdump);
+}
+
+static void test_lost(void **state)
+{
+    struct arm_facts f = with_buffer(machine(6, 12), 0x1fe0000);
+    struct arm_plan p;
+
+    f.ramoops_lost = true;
+    p = expect("memory that does not survive", &f,
+               &(struct expectation){ ARM_NOTHING, ARM_SOURCE_NONE, "", "does not survive",
+                                      "arm --force" });
+    assert_true(p.kdump && p.no_region);
+}
+
+#define OOPS "reserve_mem=5M:4096:oops ramoops.mem_name=oops"
+#define CRASH "crashkernel=96M"
+
+/* The ladder: what the next boots need. */
+static void test_next_boot(void **state)
+{
+    static const struct {
+        const char *what;
+        unsigned minor; /* of 6 */
+        uint64_t buffer;
+        const char *cmdline;
+        bool no_ram, lost, failed, masked, builtin, old; /* old: no kexec */
+        const char *ours, *theirs;
+        bool they_reserve;
+        const char *wanted; /* NULL: not known */
+    } cases[] = {
+        { "a RAM buffer needs nothing", 1, 32 << 20, "", .wanted = "" },
+        { "and what was reserved goes", 1, 32 << 20, CRASH, .ours = CRASH, .wanted = "" },
+        { "5 MiB", 12, 0, "", .wanted = OOPS },
+        { "5 MiB before the reboot", 12, 0, "", .ours = OOPS, .wanted = OOPS },
+        { "5 MiB after it", 12, 0, OOPS, .ours = OOPS, .wanted = OOPS },
+        { "5 MiB of the user's", 12, 0, OOPS, .they_reserve = true, .wanted = "" },
+        { "of the user's, before the reboot", 12, 0, "", .they_reserve = true, .wanted = "" },
+        { "built in", 12, 0, "", .builtin = true, .wanted = OOPS " ramoops.record_size=0x100000" },
+        { "an older kernel", 1, 0, "", .wanted = CRASH },
+        { "an older kernel, again", 1, 0, CRASH, .ours = CRASH, .wanted = CRASH },
+        { "an older kernel, another size", 1, 0, "crashkernel=80M", .ours = "crashkernel=80M",
+          .wanted = CRASH },
+        { "a user's own", 1, 0, "crashkernel=256M", .theirs = "256M", .wanted = "" },
+        { "a user's own that GRUB does not know of", 1, 0, "crashkernel=256M", .wanted = "" },
+        { "a user's own for the next boot", 1, 0, "", .theirs = "256M", .wanted = "" },
+        { "from kdump to 5 MiB after an update", 12, 0, CRASH, .ours = CRASH, .wanted = OOPS },
+        { "wanted", 12, 32 << 20, "", .no_ram = true, .wanted = CRASH },
+        { "wanted, instead of 5 MiB", 12, 0, OOPS, .no_ram = true, .ours = OOPS, .wanted = CRASH },
+        { "lost", 12, 32 << 20, "", .lost = true, .wanted = CRASH },
+        { "lost in what was reserved", 12, 0, OOPS, .lost = true, .ours = OOPS, .wanted = CRASH },
+        { "ramoops failed", 12, 32 << 20, "", .failed = true, .wanted = CRASH },
+        { "who may not see does not know", 12, 0, "", .masked = true, .wanted = NULL },
+        { "no kexec", 1, 0, "", .old = true, .wanted = "" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arm_facts f = with_cmdline(machine(6, cases[i].minor), cases[i].cmdline);
+        struct next_boot_facts n = { .arm = &f, .crashkernel_mib = 96 };
+        struct arm_plan p;
+        struct span running;
+        char value[64] = "", got[128];
+
+        f.use_pstore_ram = !cases[i].no_ram;
+        f.ramoops_lost = cases[i].lost;
+        f.iomem_masked = cases[i].masked;
+        f.builtin = cases[i].builtin;
+        f = with_buffer(f, cases[i].buffer);
+        arm_plan_make(&f, &p);
+        if (cmdline_get(span_str(cases[i].cmdline), "crashkernel", &running))
+            (void)span_copy(running, value, sizeof(value));
+        n.plan = &p;
+        n.pstore_failed = cases[i].failed;
+        n.can_kexec = !cases[i].old;
+        n.running = value;
+        n.ours = cases[i].ours ? cases[i].ours : "";
+        n.theirs = cases[i].theirs ? cases[i].theirs : "";
+        n.they_reserve = cases[i].they_reserve;
+        if (arm_next_boot(&n, got, sizeof(got)) != (cases[i].wanted != NULL) ||
+            (cases[i].wanted && strcmp(got, cases[i].wanted) != 0))
+            fail_msg("%s: '%s'", cases[i].what, got);
+    }
 }
 
 static void test_loaded_not_registered(void **state)
@@ -253,7 +336,8 @@ int main(void)
         cmocka_unit_test(test_sources),          cmocka_unit_test(test_cmdline_half_given),
         cmocka_unit_test(test_no_region),        cmocka_unit_test(test_registered),
         cmocka_unit_test(test_switched_off),     cmocka_unit_test(test_loaded_not_registered),
-        cmocka_unit_test(test_configured_sizes),
+        cmocka_unit_test(test_configured_sizes), cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_next_boot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "arm/kdump.h"
+#include "base/log.h"
+
+#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
+
+/* The kernel is asked itself: another program may have been there in between. */
+static int verify(const struct root *root, struct kdump_plan *plan, struct kdump_result *result)
+{
+    char line[32] = "";
+    struct span size;
+
+    if (root_read_line(root, "/sys/kernel/kexec_crash_loaded", line, sizeof(line)) < 0 ||
+        strcmp(line, "1") != 0) {
+        SAY(plan->reason, "the crash kernel was loaded, but is not there");
+        SAY(plan->advice, "see what the kernel says: dmesg | grep -i kexec");
+        return -EIO;
+    }
+    if (root_read_line(root, "/sys/kernel/kexec_crash_size", line, sizeof(line)) == 0) {
+        size = span_str(line);
+        (void)span_to_u64(size, &result->reserved);
+    }
+    return 0;
+}
+
+int kdump_execute(const struct root *root, const struct sysops *ops,
+                  const struct kdump_facts *facts, int image, struct kdump_plan *plan,
+                  struct kdump_result *result)
+{
+    _cleanup_close_ int kernel = root_open(root, facts->image, O_RDONLY, 0);
+    struct stat st;
+    int r;
+
+    *result = (struct kdump_result){ .reserved = facts->reserved };
+    if (kernel < 0) {
+        SAY(plan->reason, "cannot open %.200s: %s", facts->image, strerror(-kernel));
+        SAY(plan->advice, "install the kernel's package again");
+        return kernel;
+    }
+    if (fstat(image, &st) == 0 && st.st_size > 0)
+        result->image = (uint64_t)st.st_size;
+    r = ops->kexec_load(ops->ctx, kernel, image, plan->cmdline);
+    if (r < 0) {
+        kdump_explain(r, facts->reserved, plan);
+        return r;
+    }
+    result->loaded = true;
+    return verify(root, plan, result);
+}
