@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 
+#include "klog/line.h"
 #include "pstore/events.h"
 
 enum {
@@ -138,29 +139,6 @@ struct stamp {
     struct span line;
 };
 
-/* "<4>[   12.345678] text" or without the level. */
-static bool line_seconds(struct span line, double *out)
-{
-    uint64_t whole, micro = 0;
-    size_t digits;
-
-    if (span_skip(&line, "<")) {
-        if (!span_take_dec(&line, &whole) || !span_skip(&line, ">"))
-            return false;
-    }
-    if (!span_skip(&line, "["))
-        return false;
-    while (line.n > 0 && line.p[0] == ' ')
-        (void)span_take(&line, 1);
-    if (!span_take_dec(&line, &whole) || !span_skip(&line, "."))
-        return false;
-    digits = line.n;
-    if (!span_take_dec(&line, &micro) || digits - line.n != 6)
-        return false;
-    *out = (double)whole + (double)micro / 1e6;
-    return true;
-}
-
 static struct stamp last_stamp(struct span text)
 {
     struct stamp stamp = { 0 };
@@ -171,7 +149,8 @@ static struct stamp last_stamp(struct span text)
         while (start > 0 && text.p[start - 1] != '\n')
             start--;
         stamp.line = span_trim((struct span){ text.p + start, text.n - start });
-        stamp.known = line_seconds(stamp.line, &stamp.seconds);
+        stamp.seconds = klog_line_parse(stamp.line).seconds;
+        stamp.known = stamp.seconds >= 0;
         text.n = start;
     }
     return stamp;
