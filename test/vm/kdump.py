@@ -9,6 +9,7 @@ import subprocess
 
 import disks
 import guest as guests
+import handheld
 import qemu
 
 CAPTURE = os.path.join(guests.BUILD, "src", "capture", "capture")
@@ -65,7 +66,7 @@ def make_image(kernel, configuration, modules, files=None):
         archive.add(name, 0o040755)
     archive.add("dev/console", 0o020600, device=(5, 1))
     for name, data in content.items():
-        archive.add(name, 0o100755 if name == "init" or name.startswith(("usr/", "lib")) else 0o100644,
+        archive.add(name, 0o100755 if name == "init" or name.startswith(("usr/", "lib", "bin/")) else 0o100644,
                     data)
     return gzip.compress(archive.finish(), 6)
 
@@ -76,7 +77,7 @@ class Crash:
     def __init__(self, name, *, bus="virtio", fstype="ext4", crashkernel=CRASHKERNEL, kind="null",
                  by="UUID", configuration=None, modules=None, files=None, full=False, before="",
                  cmdline="", capture_cmdline="", disk=None, qemu_args=(), fast=True, ram=512,
-                 read_only=False, spoil=None, programs=()):
+                 read_only=False, spoil=None, programs=(), arm=False):
         self.__dict__.update({key: value for key, value in locals().items() if key != "self"})
 
 
@@ -111,6 +112,8 @@ class KdumpMachine(qemu.Machine):
         self.image_size = len(image)
         with open(guest.kernel.image, "rb") as file:
             files = {"k/vmlinuz": file.read(), "k/image": image}
+        if crash.arm:
+            files[f"{FOLDER}/kdump-initrd-{guest.kernel.version}.img"] = image
         with open(loader(), "rb") as file:
             files["k/kexec_load"] = file.read()
         super().__init__(guest, name, [self._job(), self._look()], files=files, mem="",
@@ -121,11 +124,16 @@ class KdumpMachine(qemu.Machine):
 
     def _job(self):
         crash = self.crash
-        return (f"cp /home/k/kexec_load /tmp\nchmod +x /tmp/kexec_load\n"
-                f"modprobe crashme\n{crash.before}\n"
+        load = (f"cp /home/k/kexec_load /tmp\nchmod +x /tmp/kexec_load\n"
                 f"/tmp/kexec_load /home/k/vmlinuz /home/k/image "
-                f"'{COMMAND_LINE} {crash.capture_cmdline}' 2>&1 | tee /home/out/1/load\n"
-                "dmesg >/home/out/1/before\n"
+                f"'{COMMAND_LINE} {crash.capture_cmdline}'")
+        if crash.arm:
+            load = handheld.configure("http://127.0.0.1:9/", USE_PSTORE_RAM="0",
+                                      GRUB_AUTOSET="0") + "kdump-steamos arm"
+        return (f"modprobe crashme\n{crash.before}\n"
+                f"{load} >/home/out/1/load 2>&1\necho $? >/home/out/1/load.status\n"
+                "cat /home/out/1/load\n"
+                "cat /sys/kernel/kexec_crash_loaded >/home/out/1/loaded\ndmesg >/home/out/1/before\n"
                 f"date -u +%Y%m%d%H%M%S >/home/out/1/time\nsync\ncrash {crash.kind}\n")
 
     def _look(self):
@@ -135,9 +143,9 @@ class KdumpMachine(qemu.Machine):
         loads = "".join(f"modprobe {name} 2>/dev/null\n" for name in driver + filesystem)
         return (loads + f"mkdir /tmp/t\nmount -t {crash.fstype} -o ro {self.partition} /tmp/t || "
                 "echo vm: the target does not mount\n"
-                f"(cd /tmp/t/{FOLDER} && find . -printf '%m %s %p\\n' 2>/dev/null || "
-                "find . -exec stat -c '%a %s %n' {} +) >/home/out/2/list\n"
-                f"cp -r /tmp/t/{FOLDER} /home/out/2/kdump\numount /tmp/t\n")
+                f": >/home/out/2/list; if cd /tmp/t/{FOLDER}; then\n"
+                "find . -exec stat -c '%a %s %n' {} + >/home/out/2/list\n"
+                "cp -r . /home/out/2/kdump\ncd /\nfi\numount /tmp/t\n")
 
     def command(self, interactive=False):
         command = super().command(interactive)

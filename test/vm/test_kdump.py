@@ -246,7 +246,9 @@ def test_corrupt_target(outcome):
 
 # ---- ways to die ----
 
-hardlockup = scenario(name="hardlockup", kind="hardlockup")
+# The watchdog that sent the NMI runs on: the crash kernel has its driver, and pets it.
+hardlockup = scenario(name="hardlockup", kind="hardlockup",
+                      modules=["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "i6300esb"])
 softlockup = scenario(name="softlockup", kind="softlockup")
 second_panic = scenario(name="second-panic", capture_cmdline="rdinit=/missing")
 
@@ -255,6 +257,8 @@ second_panic = scenario(name="second-panic", capture_cmdline="rdinit=/missing")
 def test_panic_in_an_nmi(outcome):
     check_log(outcome, PANIC)
     assert b"NMI" in outcome.dmesg()
+    after = outcome.serial()[outcome.serial().rindex("vm: crash hardlockup"):]
+    assert "i6300ESB" in after.split("vm: boot 2")[0].split("kdump-steamos: Linux")[1]
 
 
 @uses(softlockup, series="6.12")
@@ -278,6 +282,18 @@ def test_started_without_a_crash(outcome):
 def test_fault_of_the_program_reboots(outcome):
     assert "the capture program failed; rebooting" in outcome.serial()
     check_came_back(outcome)
+    check_log(outcome)
+
+
+# ---- armed by the program itself ----
+
+armed = scenario(name="armed", arm=True)
+
+
+@uses(armed)
+def test_armed_by_the_program(outcome):
+    assert outcome.read("out/1/load.status").strip() == "0", outcome.read("out/1/load")
+    assert outcome.read("out/1/loaded").strip() == "1"
     check_log(outcome)
 
 
