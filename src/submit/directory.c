@@ -130,16 +130,19 @@ static int copy(int from, int to)
     }
 }
 
-/* The folder's group must be able to read it, and nobody else. -EPERM: we are not in the group. */
-static int give_to_group(int fd, int folder)
+/* The other tool must be able to read it: by the folder's group. Where that cannot be given (the
+ * submitter's service has no right to), all who may enter the folder can, as the shell versions had
+ * it. */
+static int let_read(int fd, int folder)
 {
     struct stat dir, file;
+    mode_t mode = 0640;
 
     if (fstat(folder, &dir) < 0 || fstat(fd, &file) < 0)
         return -errno;
     if (file.st_gid != dir.st_gid && fchown(fd, (uid_t)-1, dir.st_gid) < 0)
-        return -EPERM;
-    return fchmod(fd, 0640) < 0 ? -errno : 0;
+        mode = 0644;
+    return fchmod(fd, mode) < 0 ? -errno : 0;
 }
 
 static int place(int folder, const char *name, int zip)
@@ -156,7 +159,7 @@ static int place(int folder, const char *name, int zip)
     if (r == 0)
         r = copy(zip, file.fd);
     if (r == 0)
-        r = give_to_group(file.fd, folder);
+        r = let_read(file.fd, folder);
     if (r == 0)
         r = atomic_file_commit(&file, false);
     return r == -EEXIST ? 0 : r;
@@ -170,7 +173,6 @@ static enum submit_outcome explain(struct delivery *d, int r)
     } texts[] = {
         { -ENOENT, "there is no such folder: is the tool that takes reports there installed?" },
         { -EDQUOT, "so many reports wait there that nobody seems to take them" },
-        { -EPERM, "its group cannot be given the file: make kdump-steamos' user a member of it" },
         { -ENOTDIR, "it is no folder, or a link to one, which is not followed" },
     };
     const char *text = strerror(-r);

@@ -239,6 +239,19 @@ def test_handed_over(tree):
     assert tree.zips("sent_logs") == [NAME]
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("refused, mode", [(False, 0o640), (True, 0o644)])
+def test_handed_over_to_a_group(tree, refused, mode):
+    folder = hand_over(tree)
+    os.chown(folder, 12345, 23456)
+    wrapper = ["strace", "-f", "-o", "/dev/null", "-e", "trace=fchown", "-e",
+               "inject=fchown:error=EPERM"] if refused else []
+    assert tree.run("submit", wrapper=wrapper).returncode == 0
+    (given,) = folder.iterdir()
+    assert given.stat().st_mode & 0o777 == mode
+    assert given.stat().st_gid == (0 if refused else 23456)
+
+
 def test_handed_over_once(tree):
     folder = hand_over(tree)
     content = (tree.folder / NAME).read_bytes()
