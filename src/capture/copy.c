@@ -78,7 +78,7 @@ static ssize_t read_chunk(int fd, char *buf, uint64_t offset)
     return n < 0 ? -errno : n;
 }
 
-int full_copy(int from, int to, uint64_t limit_bytes, void (*progress)(uint64_t offset))
+int full_copy(int from, int to, uint64_t limit_bytes, int (*progress)(uint64_t offset))
 {
     static char buf[CHUNK];
     uint64_t offset = 0, written = 0, flushed = 0;
@@ -106,8 +106,9 @@ int full_copy(int from, int to, uint64_t limit_bytes, void (*progress)(uint64_t 
             (void)posix_fadvise(to, 0, 0, POSIX_FADV_DONTNEED);
             flushed = written;
         }
-        if (progress)
-            progress(offset);
+        r = progress ? progress(offset) : 0;
+        if (r < 0)
+            return r;
     }
     if (ftruncate(to, (off_t)offset) < 0 || fsync(to) < 0)
         return -errno;

@@ -74,7 +74,8 @@ static int watch_filter(pid_t pid, int dir)
         double t = uptime();
         struct stat st;
 
-        limit_set(STEP_SECONDS);
+        if (r == 0) /* one that cannot even be killed is the guardian's */
+            limit_set(STEP_SECONDS);
         if (fstatat(dir, FULL_INCOMPLETE, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size != size) {
             size = st.st_size;
             grew = t;
@@ -138,15 +139,18 @@ static int run_filter(const struct conf *conf, int dir, const char *path)
 
 /* ---- as it is ---- */
 
-static void tell_copy(uint64_t offset)
+static double copy_start, copy_told;
+
+static int tell_copy(uint64_t offset)
 {
-    static double told;
+    double t = uptime();
 
     limit_set(STEP_SECONDS);
-    if (uptime() - told > TELL_SECONDS) {
+    if (t - copy_told > TELL_SECONDS) {
         say("vmcore: %llu MiB copied", (unsigned long long)mib(offset));
-        told = uptime();
+        copy_told = t;
     }
+    return t - copy_start > TOTAL_SECONDS ? -ETIMEDOUT : 0;
 }
 
 static int copy_core(const struct vmcore *v, int dir)
@@ -168,6 +172,7 @@ static int copy_core(const struct vmcore *v, int dir)
     if (from < 0 || to < 0)
         return -errno;
     say("vmcore: copying up to %llu MiB as they are", (unsigned long long)mib(size));
+    copy_start = copy_told = uptime();
     return full_copy(from, to, free_bytes, tell_copy);
 }
 
@@ -178,7 +183,10 @@ static int finish(int dir)
     _cleanup_close_ int fd = openat(dir, FULL_INCOMPLETE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
 
-    if (fd < 0 || fchmod(fd, 0600) < 0 || fsync(fd) < 0 || fstat(fd, &st) < 0 ||
+    if (fd < 0)
+        return -errno;
+    (void)fchmod(fd, 0600); /* not every file system has modes */
+    if (fsync(fd) < 0 || fstat(fd, &st) < 0 ||
         renameat(dir, FULL_INCOMPLETE, dir, FULL_NAME) < 0 || fsync(dir) < 0)
         return -errno;
     say("vmcore: done, %llu MiB", (unsigned long long)mib((uint64_t)st.st_size));

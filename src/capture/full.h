@@ -15,5 +15,6 @@
 int full_dump(const struct conf *conf, const struct vmcore *v, int dir, const char *path);
 
 /* Copies the core at `from` to `to`, of which nothing is written where it is zero. limit_bytes: how
- * much may be written at most; -ENOSPC where that is not enough. progress is told the offset. */
-int full_copy(int from, int to, uint64_t limit_bytes, void (*progress)(uint64_t offset));
+ * much may be written at most; -ENOSPC where that is not enough. progress (may be NULL) is told the
+ * offset; a negative errno of it ends the copy. */
+int full_copy(int from, int to, uint64_t limit_bytes, int (*progress)(uint64_t offset));

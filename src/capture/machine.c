@@ -24,6 +24,7 @@ enum {
 };
 
 static int console_fd = -1;
+static bool console_is_kmsg; /* the kernel's log, which takes one line a write */
 /* Monotonic seconds at which the guardian reboots; shared with it. */
 static volatile int64_t *deadline;
 static unsigned limit_max = UINT_MAX;
@@ -48,10 +49,23 @@ const char *errno_text(int r)
     return strerror(-r);
 }
 
+/* How much of n bytes may go into one write. */
+static size_t console_piece(const char *p, size_t n)
+{
+    enum { LINE = 800 }; /* below LOG_LINE_MAX of any kernel, kernel/printk/printk.c */
+    const char *end;
+
+    if (!console_is_kmsg)
+        return n;
+    n = MIN(n, (size_t)LINE);
+    end = memchr(p, '\n', n);
+    return end ? (size_t)(end - p) + 1 : n;
+}
+
 void console_write(const char *p, size_t n)
 {
     while (console_fd >= 0 && n > 0) {
-        ssize_t done = write(console_fd, p, n);
+        ssize_t done = write(console_fd, p, console_piece(p, n));
 
         if (done < 0 && errno != EINTR)
             return;
@@ -215,8 +229,11 @@ static void open_console(void)
 {
     int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
 
-    if (fd < 0) /* a kernel without console= still takes lines into its log */
+    if (fd < 0) { /* a kernel without console= still takes lines into its log */
         fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+        console_is_kmsg = true;
+        (void)write_text("/proc/sys/kernel/printk_devkmsg", "on");
+    }
     if (fd < 0)
         return;
     /* What is started later writes to it, too. */

@@ -49,9 +49,12 @@ static bool kernel_shows_callers(void)
 {
     _cleanup_close_ int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     char record[8192];
-    ssize_t n = fd < 0 ? -1 : read(fd, record, sizeof(record));
     struct span text, header;
+    ssize_t n = -1;
 
+    /* EPIPE: the first record was overwritten meanwhile; then the next is read. */
+    for (unsigned i = 0; i < 4 && n <= 0 && fd >= 0; i++)
+        n = read(fd, record, sizeof(record));
     if (n <= 0)
         return false;
     text = span_bytes(record, (size_t)n);
