@@ -34,6 +34,8 @@ static void say_where(const struct context *context)
         return;
     log_info("%s%s%s", to.n > 0 ? "would go to " : "would go nowhere: no server is configured",
              strbuf_cstr(&to), context->config.log_submission ? "" : "; submission is off");
+    if (context->config.post_url[0])
+        log_info("POST_URL's API gets the Steam account's id, too, as a field of its own");
 }
 
 int as_sent_zip(const struct context *context, int fd, struct outgoing *out)
