@@ -49,6 +49,16 @@ static void set_text(json_t *object, const char *key, const char *value)
         (void)json_object_set_new(object, key, json);
 }
 
+/* Sentry drops a tag whose value is longer. */
+static void set_tag(json_t *tags, const char *key, const char *value)
+{
+    char text[SENTRY_MAX_TAG + 1];
+
+    (void)span_copy(span_str(value), text, sizeof(text));
+    if (text[0])
+        set_text(tags, key, text);
+}
+
 static void set_hex(json_t *object, const char *key, uint64_t value)
 {
     char text[24];
@@ -210,14 +220,14 @@ static json_t *tags_json(const struct sentry_source *s, const json_t *report)
 {
     json_t *tags = json_object();
 
-    set_text(tags, "kernel", s->version);
-    set_text(tags, "signature", json_get_str(report, "signature", NULL));
-    set_text(tags, "kind", json_get_str(report, "kind", NULL));
-    set_text(tags, "type", json_get_str(report, "type", NULL));
-    set_text(tags, "crash_function", json_get_str(report, "crash_function", NULL));
-    set_text(tags, "comm", json_get_str(report, "comm", NULL));
-    set_text(tags, "hardware", json_get_str(report, "hardware", NULL));
-    set_text(tags, "panicked", json_is_true(json_object_get(report, "panicked")) ? "yes" : "no");
+    set_tag(tags, "kernel", s->version);
+    set_tag(tags, "signature", json_get_str(report, "signature", NULL));
+    set_tag(tags, "kind", json_get_str(report, "kind", NULL));
+    set_tag(tags, "type", json_get_str(report, "type", NULL));
+    set_tag(tags, "crash_function", json_get_str(report, "crash_function", NULL));
+    set_tag(tags, "comm", json_get_str(report, "comm", NULL));
+    set_tag(tags, "hardware", json_get_str(report, "hardware", NULL));
+    set_tag(tags, "panicked", json_is_true(json_object_get(report, "panicked")) ? "yes" : "no");
     return tags;
 }
 

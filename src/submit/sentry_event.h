@@ -15,7 +15,8 @@ enum {
     SENTRY_EVENT_ID_SIZE = 33,      /* 32 hexadecimal digits and NUL */
     SENTRY_MAX_FRAMES = 128,        /* of one stack */
     SENTRY_MAX_THREADS = 32,        /* stacks beside that of the crash */
-    SENTRY_MAX_TEXT = 512,          /* bytes of a tag's or name's value */
+    SENTRY_MAX_TEXT = 512,          /* bytes of a name or title */
+    SENTRY_MAX_TAG = 200,
     SENTRY_MAX_NOTE = 16 << 10,
 };
 

@@ -160,6 +160,25 @@ static void test_event_is_bounded(void **state)
     json_decref(report);
 }
 
+/* Names are cut, between characters, where Sentry takes no longer ones. */
+static void test_long_names(void **state)
+{
+    json_t *report = report_of(crash), *event, *first;
+    char name[2048];
+
+    memset(name, 'n', sizeof(name));
+    memcpy(name + SENTRY_MAX_TAG - 1, "\xc3\xa4", 2);
+    name[sizeof(name) - 1] = '\0';
+    first = json_array_get(json_object_get(report, "reports"), 0);
+    (void)json_object_set_new(first, "comm", json_string(name));
+    (void)json_object_set_new(first, "title", json_string(name));
+    event = event_of(report);
+    assert_int_equal(strlen(text_at(event, "tags/comm")), SENTRY_MAX_TAG - 1);
+    assert_int_equal(strlen(text_at(event, "exception/values/0/value")), SENTRY_MAX_TEXT);
+    json_decref(event);
+    json_decref(report);
+}
+
 static void test_event_id(void **state)
 {
     char a[SENTRY_EVENT_ID_SIZE], b[SENTRY_EVENT_ID_SIZE];
@@ -246,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_event),
         cmocka_unit_test(test_nothing_known),
         cmocka_unit_test(test_event_is_bounded),
+        cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_event_id),
         cmocka_unit_test(test_envelope),
     };
