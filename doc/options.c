@@ -43,6 +43,15 @@ static void take_word(struct span word, struct option_doc *out)
     }
 }
 
+/* FILE, as opposed to the text behind the options. */
+static bool is_argument(struct span word)
+{
+    for (size_t i = 0; i < word.n; i++)
+        if (word.p[i] < 'A' || word.p[i] > 'Z')
+            return false;
+    return word.n > 1;
+}
+
 static void add_text(struct option_doc *out, struct span text)
 {
     size_t n = strlen(out->text);
@@ -56,17 +65,15 @@ static enum details_kind take_option(struct details_cursor *cursor, struct span 
                                      struct option_doc *out)
 {
     struct span words = span_trim(line), word, next;
-    size_t gap = span_find(words, "  ");
 
     *out = (struct option_doc){ 0 };
-    if (gap != SIZE_MAX) {
-        struct span left = span_take(&words, gap);
-
-        add_text(out, span_trim(words));
-        words = left;
-    }
-    while (span_next_word(&words, &word))
+    while (span_next_word(&words, &word)) {
+        if (word.p[0] != '-' && !is_argument(word)) {
+            add_text(out, (struct span){ word.p, (size_t)(line.p + line.n - word.p) });
+            break;
+        }
         take_word(word, out);
+    }
     for (struct span ahead = cursor->rest; span_next_line(&ahead, &next); cursor->rest = ahead) {
         if (indent_of(next) < TEXT_INDENT_MIN)
             break;

@@ -72,6 +72,27 @@ static int load_entry(const struct spool *spool, struct report_entry *entry)
     return r == -ENOMEM ? r : 0;
 }
 
+int report_open(const struct root *root, const struct config *config, const char *name)
+{
+    _cleanup_spool_ struct spool spool = SPOOL_INIT;
+    _cleanup_close_ int folder = -EBADF;
+    struct spool_report report;
+    int r, fd;
+
+    if (!spool_report_parse_name(name, &report))
+        return -ENOENT;
+    r = spool_open(root, config, false, &spool);
+    if (r == 0)
+        r = spool_find(&spool, name);
+    if (r < 0)
+        return r;
+    folder = spool_open_folder(&spool, (enum spool_state)r, false);
+    if (folder < 0)
+        return folder;
+    fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
 void report_entries_free(struct report_entry *entries)
 {
     for (struct report_entry *e = entries; e->report.name[0]; e++) {

@@ -16,6 +16,9 @@ int report_entries_load(const struct spool *spool, size_t max, struct report_ent
                         size_t *n) _must_check_;
 void report_entries_free(struct report_entry *entries);
 DEFINE_CLEANUP(struct report_entry *, report_entries_free)
+/* Opens a report of the kdump folder by its name, in whatever state; the caller closes the fd.
+ * -ENOENT where it is none of a report. */
+int report_open(const struct root *root, const struct config *config, const char *name);
 /* A new object, or NULL when out of memory. */
 json_t *report_entry_to_json(const struct report_entry *entry);
 

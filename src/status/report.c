@@ -101,8 +101,9 @@ static int read_file(int fd, struct source *s)
     return r < 0 ? r : s->log.n == 0 ? -ENODATA : 0;
 }
 
-/* The source is what the person who calls names: it is opened as such, not below the root. */
-static int read_source(const char *source, struct source *s)
+/* The source is what the person who calls names: it is opened as such, not below the root; what is
+ * no file here may be the name of a report. */
+static int read_source(const struct context *context, const char *source, struct source *s)
 {
     _cleanup_root_ struct root here = { .fd = -EBADF };
     _cleanup_close_ int fd = -EBADF;
@@ -112,7 +113,13 @@ static int read_source(const char *source, struct source *s)
     if (strcmp(source, "-") == 0)
         return fd_read_all(STDIN_FILENO, MAX_LOG, &s->log);
     fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fd < 0 && errno == ENOENT)
+        fd = report_open(&context->root, &context->config, source);
+    else if (fd < 0)
+        fd = -errno;
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISDIR(st.st_mode))
         return read_file(fd, s);
@@ -173,9 +180,9 @@ static int write_output(const char *path, struct span text)
 }
 
 /* What is read of a source that is longer than MAX_LOG is explained all the same. */
-static int load(const char *name, struct source *s)
+static int load(const struct context *context, const char *name, struct source *s)
 {
-    int r = read_source(name, s);
+    int r = read_source(context, name, s);
 
     if (r == -EFBIG && s->log.n > 0) {
         log_warning("%s is longer than 64 MiB; the rest is not read", name);
@@ -233,7 +240,7 @@ static int run_report(struct context *context, int argc, char **argv)
             "stdin");
         return EXIT_USAGE;
     }
-    r = load(argv[optind], &source);
+    r = load(context, argv[optind], &source);
     if (r < 0)
         return r;
     source.view.colour = wants_colour(output);
@@ -261,6 +268,6 @@ const struct verb verb_report = {
         "  --as-sent what would leave this machine of it, and nothing else; of a report ZIP,\n"
         "            -o FILE.zip writes the ZIP that would be sent\n"
         "  -o FILE   write to FILE\n\n"
-        "SOURCE may be - for stdin.\n",
+        "SOURCE may be - for stdin, or the name of a report in the kdump folder, as list has it.\n",
     .run = run_report,
 };

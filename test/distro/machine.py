@@ -85,6 +85,10 @@ class Machine:
                 raise MachineError((self.folder / "qemu.log").read_text())
             time.sleep(0.05)
         os.unlink(self._socket())
+        while not boot.get("kernel") and self._boots() == 0:
+            if time.monotonic() > end + BOOT_TIMEOUT or self.process.poll() is not None:
+                raise MachineError("no kernel is started\n" + self.words())
+            time.sleep(0.5)
         self.wait_for_shell()
         return self
 
@@ -102,6 +106,7 @@ class Machine:
             if self.process.poll() is not None:
                 raise MachineError("the machine is off\n" + self.words())
             if poke and now > next_poke:
+                self._shell.settimeout(10)
                 self._shell.sendall(poke)
                 next_poke = now + 1
             self._shell.settimeout(0.5)
@@ -144,14 +149,22 @@ class Machine:
     def reboots(self, script, timeout=BOOT_TIMEOUT):
         """A script that brings the machine down; back when the next boot's shell answers."""
         before = self.check("cat /proc/sys/kernel/random/boot_id").strip()
+        boots = self._boots()
         self._shell.sendall(f"{script}\n".encode())
         end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            self.wait_for_shell(timeout)
-            if self.check("cat /proc/sys/kernel/random/boot_id").strip() != before:
-                return
+        # Firmware takes what it reads from a serial port for keys that were pressed: nothing is
+        # typed until GRUB has loaded the kernel.
+        while self._boots() == boots:
+            if time.monotonic() > end:
+                raise MachineError("it did not come back\n" + self.words())
             time.sleep(1)
-        raise MachineError("it did not come back\n" + self.words())
+        self.wait_for_shell(timeout)
+        if self.check("cat /proc/sys/kernel/random/boot_id").strip() == before:
+            raise MachineError("it did not reboot\n" + self.words())
+
+    def _boots(self):
+        """How often GRUB has started a kernel since the machine was switched on."""
+        return self.console.read_bytes().count(b"Loading initial ramdisk")
 
     def put(self, path, content):
         """A small text file in the machine."""

@@ -206,5 +206,122 @@ def story(one_at_a_time, tmp_path_factory):
         yield told
 
 
-def test_story(story):
-    assert story.seen
+def output(story, name, status=0):
+    code, text = story.seen[name]
+    assert code == status, text
+    return text
+
+
+def test_installed_is_armed(story):
+    output(story, "installed")
+    assert output(story, "enabled").split() == ["enabled"] * 5
+    assert output(story, "active").split() == ["active"]
+    assert output(story, "sysctl").split() == ["-1", "1"]
+    code, status = story.seen["armed"]
+    assert (code, status["armed"], status["backend"]["name"]) == (0, True, "ramoops")
+    assert not status["proven"]["holds"] and status["advice"] == []
+
+
+def test_starting_again_changes_nothing(story):
+    assert story.seen["again"] == (1, "")
+    assert story.seen["still armed"][1] == story.seen["armed"][1]
+
+
+def test_the_test_is_the_proof(story):
+    code, status = story.seen["proven"]
+    assert code == 0
+    proven = status["proven"]
+    assert proven["holds"] and proven["proof"]["test"]
+    assert (proven["proof"]["mechanism"], proven["proof"]["firmware"]) == ("ramoops", "F7A0000")
+    assert not proven["test_awaited"] and not proven["test_failed"]
+    assert re.search(r"^proven: \d{4}-.* on Linux 6\.\S+ \(ramoops, firmware F7A0000, by a test\)$",
+                     output(story, "proven words"), re.MULTILINE)
+
+
+def test_the_test_was_collected_and_sent(story):
+    assert output(story, "records after the test", 1) == ""
+    (report,) = output(story, "reports after the test").split()
+    assert re.fullmatch(r"\./sent_logs/steamos-TESTSERIAL-0\.\d{12}\.zip", report)
+    (entry,) = json.loads(output(story, "list"))
+    assert "sysrq" in entry["title"]
+    assert "sysrq triggered crash" in output(story, "report")
+    assert "sent steamos-TESTSERIAL" in output(story, "submit journal")
+    assert len(story.uploads) >= 1
+
+
+def test_the_journal_has_fields_and_an_explanation(story):
+    entry = json.loads(output(story, "journal").splitlines()[0])
+    assert "sysrq" in entry["KDUMP_TITLE"] and entry["KDUMP_MECHANISM"] == "ramoops"
+    assert entry["_SYSTEMD_UNIT"] == "kdump-steamos-collect.service"
+    assert entry["KDUMP_REPORT"] in output(story, "reports after the test")
+    assert f"{FOLDER}/{entry['KDUMP_REPORT']}" in output(story, "catalog")
+    assert output(story, "arm journal").count("is recorded") == 1
+
+
+def test_the_boot_is_well(story):
+    assert output(story, "settled").strip() == "running", output(story, "failed units")
+
+
+def test_without_home_the_record_waits(story):
+    assert story.seen["home is missing"][0] != 0
+    assert output(story, "records without home").startswith("dmesg-")
+    assert story.seen["nothing below the mount point"][0] != 0
+    assert output(story, "collect without home", 0).split() == ["inactive", "active"]
+
+
+def test_home_mounted_late_starts_the_collection(story):
+    assert output(story, "home mounted late") == ""
+    assert output(story, "records with home", 1) == ""
+    assert len(output(story, "reports with home").split()) == 2
+
+
+def test_read_only_and_full(story):
+    assert "mount it read-write" in output(story, "read-only")
+    assert output(story, "records read-only").strip() == "dmesg-ramoops-0"
+    assert "make room there" in output(story, "full")
+    assert output(story, "records full").strip() == "dmesg-ramoops-0"
+    assert output(story, "records with room", 1) == ""
+    assert len(output(story, "reports with room").split()) == 3
+
+
+def test_nothing_waits_for_us_but_for_arming(story):
+    assert output(story, "settled idle").strip() == "running"
+    chain = re.findall(r"kdump\S+", output(story, "chain"))
+    assert set(chain) <= {"kdump-steamos.service"}
+
+
+def times(text):
+    """Unit → (started, active, stopped) in seconds."""
+    found = {}
+    for block in text.strip().split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines())
+        found[values["Id"]] = {key.removesuffix("TimestampMonotonic"): int(value) / 1e6
+                               for key, value in values.items() if key != "Id"}
+    return found
+
+
+def test_what_a_boot_costs(story):
+    """Arming is under one part in twenty of an emulated boot, and collecting nothing under one in
+    fifty; on hardware, loading the module takes milliseconds."""
+    units = times(output(story, "times"))
+    boot = units["multi-user.target"]["ActiveEnter"]
+    arm, collect = units["kdump-steamos.service"], units["kdump-steamos-collect.service"]
+    spent = arm["ActiveEnter"] - arm["InactiveExit"]
+    collecting = collect["InactiveEnter"] - collect["InactiveExit"]
+    print(f"boot {boot:.2f} s, arming {spent:.2f} s, collecting nothing {collecting:.2f} s")
+    assert spent < boot / 20
+    assert collecting < boot / 50
+
+
+def test_upgrade_and_removal(story):
+    output(story, "upgraded")
+    assert output(story, "version") == "kdump-steamos 0.1.99\n"
+    assert story.seen["armed after upgrade"][1]["armed"]
+    removed = output(story, "removed")
+    assert "disarmed: " in removed and removed.split("--\n")[-1].split() in ([], ["(null)"])
+    left = output(story, "left", 1)
+    assert "POST_URL=" in left and "SCRUB=1" in left
+    assert re.findall(r":(\d+)$", left, re.MULTILINE) == ["0", "0"]
+    assert len(output(story, "reports after removal").split()) == 3
+    assert "/" not in output(story, "purged", 2).split("Purging")[-1].replace(FOLDER, "")
+    assert len(output(story, "reports after purge").split()) == 3

@@ -276,3 +276,17 @@ def test_zip_is_for_any_reader(tree):
     with zipfile.ZipFile(tree.folder / name) as archive:
         for info in archive.infolist():
             assert pathlib.PurePosixPath(info.filename).name == info.filename
+
+
+def test_report_by_its_name(tree):
+    """As the journal names it; only a report's name is looked up, in whatever state it is."""
+    tree.panic()
+    (name,) = tree.collect()
+    assert "crash_it" in tree.run("report", name).stdout
+    (tree.folder / "sent_logs").mkdir(exist_ok=True)
+    (tree.folder / name).rename(tree.folder / "sent_logs" / name)
+    assert "crash_it" in tree.run("report", name).stdout
+    (tree.folder / "state/secret").write_text("BUG: x")
+    for other in ("state/secret", "../kdump/state/secret", "steamos-0-0.209901010000.zip", "secret"):
+        done = tree.run("report", other)
+        assert done.returncode == 1 and "cannot read" in done.stderr
