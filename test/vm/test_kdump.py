@@ -199,9 +199,12 @@ def spoil_groups(disk):
 FILL = ("modprobe ext4; mkdir /tmp/f; mount /dev/vdc1 /tmp/f; mkdir -p /tmp/f/%s\n"
         "dd if=/dev/zero of=/tmp/f/big bs=64k 2>/dev/null; dd if=/dev/zero of=/tmp/f/rest bs=1k "
         "2>/dev/null; umount /tmp/f\n" % kdump.FOLDER)
+LEAVE = FILL.replace("dd if=", "dd if=/dev/zero of=/tmp/f/hole bs=1k count=20 2>/dev/null; dd if=",
+                     1).replace("umount", "rm /tmp/f/hole; umount")
 missing = scenario(name="missing", configuration={"TARGET": "UUID=00000000-0000-0000-0000-000000000000",
                                                   "WAIT_SECONDS": "2"})
 full_target = scenario(name="full-target", before=FILL, disk={"mib": 32})
+nearly_full = scenario(name="nearly-full", before=LEAVE, disk={"mib": 32})
 read_only = scenario(name="read-only", read_only=True)
 corrupt = scenario(name="corrupt", spoil=spoil_groups)
 
@@ -230,6 +233,15 @@ def test_missing_target(outcome):
 def test_full_target(outcome):
     assert "No space left on device" in said(outcome)
     check_console(outcome)
+
+
+@uses(nearly_full, series="6.1")
+def test_end_of_the_log_where_there_is_no_room_for_all(outcome):
+    note, *lines = outcome.dmesg().decode().splitlines()
+    assert "no room for the log's beginning" in note
+    assert any(DIED in line for line in lines)
+    assert "CR2: " in lines[-1]
+    check_came_back(outcome)
 
 
 @uses(read_only, series="6.1")
