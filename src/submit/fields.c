@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/json_file.h"
+#include "klog/utf8.h"
 #include "parse/os_release.h"
 #include "spool/report_zip.h"
 #include "submit/fields.h"
@@ -108,15 +109,28 @@ static int take_report(struct report_fields *f, struct span bytes)
  * it. */
 static int add_text(struct strbuf *out, struct span text)
 {
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
+    while (text.n > 0) {
+        size_t n = utf8_length((const unsigned char *)text.p, text.n);
+        char c = text.p[0];
 
-        if (c == '\n' || c == '\t' || (c >= ' ' && c <= '~'))
-            (void)strbuf_char(out, c);
-        else if (c != '\r')
+        if (n > 1 || c == '\n' || c == '\t' || (c >= ' ' && c <= '~'))
+            (void)strbuf_span(out, span_take(&text, n));
+        else if (span_take(&text, 1).p[0] != '\r')
             (void)strbuf_char(out, '?');
     }
     return out->failed;
+}
+
+/* The same for a short one, in place. */
+static void clean_text(char *s)
+{
+    for (char *c = s; *c;) {
+        size_t n = utf8_length((const unsigned char *)c, strlen(c));
+
+        if (n == 0 || (n == 1 && (*c < ' ' || *c > '~')))
+            *c = '?';
+        c += n ? n : 1;
+    }
 }
 
 static int take_member(void *ctx, const char *name, struct span bytes)
@@ -126,9 +140,11 @@ static int take_member(void *ctx, const char *name, struct span bytes)
 
     if (span_starts(s, "build.")) {
         (void)os_release_get(bytes, "BUILD_ID", f->build, sizeof(f->build));
+        clean_text(f->build);
     } else if (span_starts(s, "version.")) {
         if (span_next_line(&bytes, &line))
             (void)span_copy(span_trim(line), f->version, sizeof(f->version));
+        clean_text(f->version);
     } else if (span_starts(s, "crash_summary.")) {
         return add_text(&f->note, cut_lines(bytes, FIELDS_MAX_NOTE));
     } else if (span_ends(s, ".json")) {
