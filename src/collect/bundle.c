@@ -94,8 +94,8 @@ static json_t *text_json(const char *s)
 }
 
 /* Where the report comes from: what the log itself cannot tell. */
-static json_t *collected_json(const struct pstore_event *event, const struct facts *facts,
-                              const char *crashed, time_t time)
+static json_t *collected_json(const struct pstore_event *event, struct span kdump,
+                              const struct facts *facts, const char *crashed, time_t time)
 {
     char build[128];
     json_t *sources = json_array(), *collected;
@@ -107,6 +107,10 @@ static json_t *collected_json(const struct pstore_event *event, const struct fac
                                               event->dumps[i].header.reason, "count",
                                               (int)event->dumps[i].header.count, "missing_parts",
                                               (int)event->dumps[i].missing));
+    if (kdump.n > 0)
+        (void)json_array_append_new(
+            sources, json_pack("{s:s, s:s, s:i, s:i}", "backend", "kdump", "reason", "Panic",
+                               "count", 1, "missing_parts", 0));
     (void)os_release_get(strbuf_view(&facts->os_release), "BUILD_ID", build, sizeof(build));
     collected = json_pack(
         "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o}", "time", (json_int_t)time,
@@ -118,8 +122,8 @@ static json_t *collected_json(const struct pstore_event *event, const struct fac
 }
 
 static int add_report_json(struct bundle *bundle, const struct klog *klog,
-                           const struct pstore_event *event, const struct facts *facts,
-                           const char *crashed)
+                           const struct pstore_event *event, struct span kdump,
+                           const struct facts *facts, const char *crashed)
 {
     _cleanup_json_ json_t *report = NULL;
     _cleanup_free_ char *text = NULL;
@@ -128,7 +132,7 @@ static int add_report_json(struct bundle *bundle, const struct klog *klog,
 
     if (r < 0)
         return r;
-    collected = collected_json(event, facts, crashed, bundle->time);
+    collected = collected_json(event, kdump, facts, crashed, bundle->time);
     if (!collected || json_object_set_new(report, "collected", collected) < 0)
         return -ENOMEM;
     text = json_dumps(report, JSON_INDENT(1));
@@ -148,7 +152,7 @@ static int add_report_html(struct bundle *bundle, const struct klog *klog,
     return member ? klog_to_html(klog, &view, &member->bytes) : -ENOMEM;
 }
 
-static int add_klog(struct bundle *bundle, const struct pstore_event *event,
+static int add_klog(struct bundle *bundle, const struct pstore_event *event, struct span kdump,
                     const struct facts *facts)
 {
     _cleanup_(klog_freep) struct klog *klog = NULL;
@@ -156,7 +160,8 @@ static int add_klog(struct bundle *bundle, const struct pstore_event *event,
     _cleanup_free_ char *summary = NULL;
     const struct klog_report *primary;
     const char *crashed = "";
-    int r = pstore_event_text(event, &text);
+    /* The capture kernel has the whole log: pstore's dumps are parts of it. */
+    int r = kdump.n > 0 ? strbuf_span(&text, kdump) : pstore_event_text(event, &text);
 
     if (r == 0)
         r = klog_parse(strbuf_view(&text), &klog);
@@ -176,13 +181,14 @@ static int add_klog(struct bundle *bundle, const struct pstore_event *event,
     if (r == 0)
         r = add_version(bundle, crashed, facts);
     if (r == 0)
-        r = add_report_json(bundle, klog, event, facts, crashed);
+        r = add_report_json(bundle, klog, event, kdump, facts, crashed);
     if (r == 0)
         r = add_report_html(bundle, klog, facts);
     return r;
 }
 
-int bundle_make(const struct pstore_event *event, const struct facts *facts, struct bundle *out)
+int bundle_make(const struct pstore_event *event, struct span kdump, const struct facts *facts,
+                struct bundle *out)
 {
     _cleanup_(bundle_done) struct bundle bundle = { .time = event->time };
     int r;
@@ -193,8 +199,10 @@ int bundle_make(const struct pstore_event *event, const struct facts *facts, str
         bundle.guessed = true;
     }
     r = add_dumps(&bundle, event);
+    if (r == 0 && kdump.n > 0)
+        r = add_bytes(&bundle, "dmesg-kdump", -1, "", kdump);
     if (r == 0)
-        r = add_klog(&bundle, event, facts);
+        r = add_klog(&bundle, event, kdump, facts);
     if (r == 0)
         r = add_bytes(&bundle, "build", -1, "", strbuf_view(&facts->os_release));
     if (r == 0)

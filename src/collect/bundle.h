@@ -22,8 +22,9 @@ struct bundle {
     char *kernel;    /* owned; the release of the kernel that crashed, "" : unknown */
 };
 
-/* Makes all members of an event's report. -ENOMEM. */
-int bundle_make(const struct pstore_event *event, const struct facts *facts,
+/* Makes all members of an event's report. kdump is the log that the capture kernel saved of it,
+ * empty where there is none; the event has no dumps where that is all there is. -ENOMEM. */
+int bundle_make(const struct pstore_event *event, struct span kdump, const struct facts *facts,
                 struct bundle *out) _must_check_;
 void bundle_done(struct bundle *bundle);
 /* "dmesg-pstore.202601020304-0" */

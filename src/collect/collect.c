@@ -6,6 +6,7 @@
 #include "base/atomic_file.h"
 #include "base/journal.h"
 #include "collect/bundle.h"
+#include "collect/captures.h"
 #include "collect/collect.h"
 #include "collect/private.h"
 #include "spool/proof.h"
@@ -69,12 +70,13 @@ static int write_members(int fd, const struct bundle *bundle, const char *stamp)
 struct crash {
     const struct pstore_records *records;
     const struct pstore_event *event;
+    const struct capture *capture; /* what the capture kernel has of it; NULL: nothing */
     struct bundle bundle;
 };
 
 struct comparison {
     const struct crash *crash;
-    bool *seen; /* of each record of the event's dumps, one after the other */
+    bool *seen; /* of each record of the event's dumps, one after the other, and of the capture */
     bool any;   /* one that is not empty: empty ones prove nothing */
 };
 
@@ -90,6 +92,11 @@ static size_t count_records(const struct pstore_event *event)
     for (size_t i = 0; i < event->n_dumps; i++)
         n += event->dumps[i].n_records;
     return n;
+}
+
+static struct span captured(const struct crash *crash)
+{
+    return crash->capture ? strbuf_view(&crash->capture->log) : (struct span){ "", 0 };
 }
 
 static struct span record_text(const struct pstore_record *record)
@@ -117,6 +124,13 @@ static int compare_member(void *ctx, const char *name, struct span bytes)
                 c->seen[n] = memmem(bytes.p, bytes.n, text.p, text.n) != NULL;
             c->any |= c->seen[n] && text.n > 0;
         }
+    if (captured(c->crash).n > 0) {
+        struct span text = captured(c->crash);
+
+        if (!c->seen[n])
+            c->seen[n] = memmem(bytes.p, bytes.n, text.p, text.n) != NULL;
+        c->any |= c->seen[n];
+    }
     return 0;
 }
 
@@ -125,7 +139,7 @@ static int compare_member(void *ctx, const char *name, struct span bytes)
 static bool is_same_event(const struct spool *spool, enum spool_state state, const char *name,
                           const struct crash *crash)
 {
-    size_t n = count_records(crash->event);
+    size_t n = count_records(crash->event) + (captured(crash).n > 0);
     _cleanup_free_ bool *seen = calloc(n + 1, sizeof(*seen));
     struct comparison c = { .crash = crash, .seen = seen };
     _cleanup_close_ int folder = spool_open_folder(spool, state, false);
@@ -184,6 +198,8 @@ static const char *mechanism(const struct crash *crash)
     } ways[] = { { "efi", "efi" }, { "erst", "erst" }, { "ramoops", "ramoops" } };
     const struct pstore_event *event = crash->event;
 
+    if (crash->capture)
+        return "kdump";
     for (size_t i = 0; i < ARRAY_SIZE(ways) && event->n_dumps > 0; i++)
         if (span_starts(span_str(event->dumps[0].name.backend), ways[i].prefix))
             return ways[i].name;
@@ -316,14 +332,30 @@ static int note_private_values(struct collection *c)
     return r == -ENOMEM ? r : 0;
 }
 
-static int collect_event(struct collection *c, const struct pstore_records *records,
-                         const struct pstore_event *event)
+static void finish_capture(struct collection *c, const struct capture *capture)
 {
-    _cleanup_(crash_done) struct crash crash = { .records = records, .event = event };
+    char vmcore[NAME_MAX + 1];
+    int r = capture_finish(&c->spool, capture, vmcore);
+
+    if (vmcore[0] != '\0')
+        log_notice("the memory of that crash is in %s/crash/%s%s", c->spool.path, vmcore,
+                   span_starts(span_str(vmcore), "vmcore-") ? ", as far as it was written" : "");
+    if (r == 0)
+        return;
+    c->failed++;
+    log_warning_errno(r, "cannot clear %s/crash/%s, whose report is stored; the next run tries again",
+                      c->spool.path, capture->folder);
+}
+
+static int collect_event(struct collection *c, const struct pstore_records *records,
+                         const struct pstore_event *event, const struct capture *capture)
+{
+    _cleanup_(crash_done)
+        struct crash crash = { .records = records, .event = event, .capture = capture };
     const struct context *context = c->context;
     int r;
 
-    if (!is_crash(event)) {
+    if (!capture && !is_crash(event)) {
         log_debug("a dump of an orderly shutdown: no crash, removed");
         remove_records(c, records, event);
         return 0;
@@ -335,16 +367,20 @@ static int collect_event(struct collection *c, const struct pstore_records *reco
             return log_oom();
         c->have_facts = true;
     }
-    if (bundle_make(event, &c->facts, &crash.bundle) < 0)
+    if (bundle_make(event, captured(&crash), &c->facts, &crash.bundle) < 0)
         return log_oom();
     r = store_report(c, &crash);
     if (r < 0)
         return log_error_errno(r,
-                               "cannot store the report of a crash in %s; its records stay in "
-                               "pstore, and the next boot tries again%s",
-                               c->spool.path, advice(r));
+                               "cannot store the report of a crash in %s; its records stay %s, and "
+                               "the next boot tries again%s",
+                               c->spool.path, event->n_dumps > 0 ? "in pstore" : "in crash/",
+                               advice(r));
     note_proof(c, &crash);
+    /* The capture last: by its time an interrupted run's report is found again. */
     remove_records(c, records, event);
+    if (capture)
+        finish_capture(c, capture);
     return 0;
 }
 
@@ -377,24 +413,83 @@ static void prune(struct collection *c)
         log_warning_errno(r, "cannot apply the limits to %s, ignoring", c->spool.path);
 }
 
-static int collect_records(struct collection *c, const struct pstore_records *records)
+/* The capture of this event, which is then marked as taken. */
+static const struct capture *take_capture(const struct captures *captures, bool *taken,
+                                          const struct pstore_event *event)
+{
+    for (size_t i = 0; i < captures->n; i++)
+        if (!taken[i] && capture_is_of_event(&captures->items[i], event)) {
+            taken[i] = true;
+            return &captures->items[i];
+        }
+    return NULL;
+}
+
+/* An event that only the capture kernel tells of. One without a log has no report: its dump is put
+ * where dumps are. */
+static int collect_capture(struct collection *c, const struct capture *capture)
+{
+    const struct pstore_event event = { .time = capture->time };
+    const struct pstore_records none = { 0 };
+
+    if (capture->log.n > 0)
+        return collect_event(c, &none, &event, capture);
+    finish_capture(c, capture);
+    return 0;
+}
+
+static int collect_all(struct collection *c, const struct pstore_records *records,
+                       const struct pstore_events *events, const struct captures *captures)
+{
+    bool taken[CAPTURES_MAX] = { false };
+
+    prune(c);
+    for (size_t i = 0; i < events->n; i++) {
+        const struct capture *capture = take_capture(captures, taken, &events->items[i]);
+        struct pstore_event event = events->items[i];
+
+        if (capture)
+            event.time = capture->time;
+        if (collect_event(c, records, &event, capture) < 0)
+            c->failed++;
+    }
+    for (size_t i = 0; i < captures->n; i++)
+        if (!taken[i] && collect_capture(c, &captures->items[i]) < 0)
+            c->failed++;
+    prune(c);
+    return 0;
+}
+
+/* Whether the capture kernel has left something, without making the kdump folder. */
+static bool any_capture(const struct context *context)
+{
+    _cleanup_spool_ struct spool spool = SPOOL_INIT;
+
+    return spool_open(&context->root, &context->config, false, &spool) == 0 &&
+           captures_any(&spool);
+}
+
+static int collect_records(struct collection *c, const struct pstore_records *records,
+                           bool captured_any)
 {
     _cleanup_(pstore_events_free) struct pstore_events events = { 0 };
+    _cleanup_(captures_free) struct captures captures = { .n = 0 };
 
     if (pstore_merge(records, &events) < 0)
         return log_oom();
-    if (events.n == 0) {
+    if (events.n == 0 && !captured_any) {
         log_debug("pstore has no record of a crash");
         return 0;
     }
     if (open_spool(c) < 0)
         return -EIO;
-    prune(c);
-    for (size_t i = 0; i < events.n; i++)
-        if (collect_event(c, records, &events.items[i]) < 0)
-            c->failed++;
-    prune(c);
-    return 0;
+    if (captures_read(&c->spool, &captures) < 0)
+        return log_oom();
+    c->failed += captures.unreadable;
+    if (captures.left_out)
+        log_warning("there are more captures in %s/crash than one run takes; the next run goes on",
+                    c->spool.path);
+    return collect_all(c, records, &events, &captures);
 }
 
 static int run_collect(struct context *context, int argc, char **argv)
@@ -402,7 +497,7 @@ static int run_collect(struct context *context, int argc, char **argv)
     static const char *const dirs[] = { PSTORE_DIR, PSTORE_ARCHIVE };
     _cleanup_(collection_done) struct collection c = { .context = context, .spool = SPOOL_INIT };
     _cleanup_(pstore_records_free) struct pstore_records records = { 0 };
-    bool any = false;
+    bool any = false, captured_any;
     int r;
 
     if (argc != 1) {
@@ -417,11 +512,12 @@ static int run_collect(struct context *context, int argc, char **argv)
             return log_error_errno(r, "cannot read the records in %s", dirs[i]);
     }
     c.failed = records.unreadable;
-    if (records.n == 0) {
+    captured_any = any_capture(context);
+    if (records.n == 0 && !captured_any) {
         log_debug("nothing to collect");
         return c.failed ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    r = collect_records(&c, &records);
+    r = collect_records(&c, &records, captured_any);
     if (records.left_out)
         log_warning("there are more records than one run takes; the next run goes on");
     return r < 0 || c.failed ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -432,7 +528,7 @@ const struct verb verb_collect = {
     .arguments = "",
     .summary = "Turns what the last crash left into reports (boot service)",
     .details = "Reads the records of every pstore back end and those that systemd-pstore has\n"
-               "archived, writes one report ZIP per crash into the kdump folder, and only then\n"
-               "removes the records.\n",
+               "archived, and what the crash kernel has saved, writes one report ZIP per crash into\n"
+               "the kdump folder, and only then removes the records.\n",
     .run = run_collect,
 };

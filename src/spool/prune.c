@@ -10,8 +10,6 @@
 
 enum { STATE_TMP_AGE = 3600 /* seconds */ };
 
-#define VMCORE_PREFIX "vmcore."
-
 struct prune {
     const struct spool *spool;
     uint64_t min_free;
@@ -42,7 +40,18 @@ static int remove_report(struct prune *p, const struct spool_report *report)
     return 0;
 }
 
-/* The oldest vmcore's name; its stamp sorts as text. The number of vmcores is the result. */
+/* vmcore.STAMP, vmcore-incomplete.STAMP: the stamp, which sorts as text; NULL for other names. */
+static const char *vmcore_stamp(const char *name)
+{
+    static const char *const prefixes[] = { "vmcore.", "vmcore-incomplete." };
+
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+        if (span_starts(span_str(name), prefixes[i]))
+            return name + strlen(prefixes[i]);
+    return NULL;
+}
+
+/* The oldest vmcore's name. The number of vmcores is the result. */
 static unsigned oldest_vmcore(int crash, char *name, size_t size)
 {
     _cleanup_closedir_ DIR *dir =
@@ -51,9 +60,11 @@ static unsigned oldest_vmcore(int crash, char *name, size_t size)
     unsigned n = 0;
 
     while (dir && (entry = readdir(dir))) {
-        if (!span_starts(span_str(entry->d_name), VMCORE_PREFIX))
+        const char *stamp = vmcore_stamp(entry->d_name);
+
+        if (!stamp)
             continue;
-        if (n++ == 0 || strcmp(entry->d_name, name) < 0)
+        if (n++ == 0 || strcmp(stamp, vmcore_stamp(name)) < 0)
             (void)span_copy(span_str(entry->d_name), name, size);
     }
     return n;
