@@ -16,7 +16,7 @@ enum {
     TOTAL_SECONDS = 3600,
     STEP_SECONDS = 600, /* the guardian's limit; longer than a stall */
 };
-#define RESERVE (16ULL << 20)      /* bytes left free on the target */
+#define RESERVE (16ULL << 20) /* bytes left free on the target */
 #define LEAST_FOR_FILTER (32ULL << 20)
 
 /* Bytes that may still be written. */
@@ -186,8 +186,8 @@ static int finish(int dir)
     if (fd < 0)
         return -errno;
     (void)fchmod(fd, 0600); /* not every file system has modes */
-    if (fsync(fd) < 0 || fstat(fd, &st) < 0 ||
-        renameat(dir, FULL_INCOMPLETE, dir, FULL_NAME) < 0 || fsync(dir) < 0)
+    if (fsync(fd) < 0 || fstat(fd, &st) < 0 || renameat(dir, FULL_INCOMPLETE, dir, FULL_NAME) < 0 ||
+        fsync(dir) < 0)
         return -errno;
     say("vmcore: done, %llu MiB", (unsigned long long)mib((uint64_t)st.st_size));
     return 0;

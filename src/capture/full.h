@@ -8,8 +8,8 @@
 #define FULL_INCOMPLETE "vmcore-incomplete"
 #define FULL_NAME "vmcore"
 
-/* Writes vmcore into the directory (its path is needed for makedumpfile's command line): filtered by
- * makedumpfile, or, where that is not there or fails and there is room, as it is. The file is
+/* Writes vmcore into the directory (its path is needed for makedumpfile's command line): filtered
+ * by makedumpfile, or, where that is not there or fails and there is room, as it is. The file is
  * vmcore-incomplete until it is whole; one that no room is left for is removed. All is said on the
  * console. */
 int full_dump(const struct conf *conf, const struct vmcore *v, int dir, const char *path);

@@ -205,8 +205,8 @@ static _Noreturn void guard(void)
 
 static void start_guardian(void)
 {
-    void *shared = mmap(NULL, sizeof(*deadline), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *shared =
+        mmap(NULL, sizeof(*deadline), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t pid = -1;
 
     if (shared != MAP_FAILED) {

@@ -17,8 +17,8 @@ const char *errno_text(int r);
 /* Bytes on the console, as they are. */
 void console_write(const char *p, size_t n);
 
-/* What comes next takes at most this long; more, and the machine is rebooted. kdump_limit=SECONDS on
- * the kernel's command line is the most that any step gets. */
+/* What comes next takes at most this long; more, and the machine is rebooted. kdump_limit=SECONDS
+ * on the kernel's command line is the most that any step gets. */
 void limit_set(unsigned seconds);
 
 /* Seconds since this kernel started. */

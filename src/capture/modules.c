@@ -28,8 +28,8 @@ static void load(struct span line)
         _cleanup_close_ int fd = open(name, O_RDONLY | O_CLOEXEC);
 
         /* ENODEV: for hardware that is not here. */
-        if (fd < 0 || (syscall(SYS_finit_module, fd, options, 0) < 0 && errno != EEXIST &&
-                       errno != ENODEV))
+        if (fd < 0 ||
+            (syscall(SYS_finit_module, fd, options, 0) < 0 && errno != EEXIST && errno != ENODEV))
             say("cannot load %s: %s, ignoring", name, errno_text(-errno));
     }
     (void)unlink(name); /* the file lies in memory */

@@ -12,8 +12,9 @@ static bool begins_with(int fd, const char *magic, size_t n)
 
 bool core_is_elf(int fd)
 {
-    return begins_with(fd, "\x7f"
-                           "ELF",
+    return begins_with(fd,
+                       "\x7f"
+                       "ELF",
                        4);
 }
 

@@ -3,8 +3,8 @@
  * The record log of kernels 3.5 to 5.9, kernel/printk/printk.c (kernel/printk.c before 3.11).
  *
  * log_buf holds records behind each other: a header (struct printk_log; struct log before 3.11) of
- * time and lengths, the text, the dictionary, padding. len is the whole record's; a header whose len
- * is 0 says that the next record is at the buffer's start. They go from log_first_idx to
+ * time and lengths, the text, the dictionary, padding. len is the whole record's; a header whose
+ * len is 0 says that the next record is at the buffer's start. They go from log_first_idx to
  * log_next_idx.
  */
 #include <errno.h>
@@ -15,12 +15,14 @@ struct record_layout {
     uint32_t header, nsec, len, text_len;
 };
 
-#define FIELDS(name)                                                          \
-    {                                                                         \
-        { "SIZE(" name ")", offsetof(struct record_layout, header) },         \
-        { "OFFSET(" name ".ts_nsec)", offsetof(struct record_layout, nsec) }, \
-        { "OFFSET(" name ".len)", offsetof(struct record_layout, len) },      \
-        { "OFFSET(" name ".text_len)", offsetof(struct record_layout, text_len) } \
+#define FIELDS(name)                                                              \
+    {                                                                             \
+        { "SIZE(" name ")", offsetof(struct record_layout, header) },             \
+            { "OFFSET(" name ".ts_nsec)", offsetof(struct record_layout, nsec) }, \
+            { "OFFSET(" name ".len)", offsetof(struct record_layout, len) },      \
+        {                                                                         \
+            "OFFSET(" name ".text_len)", offsetof(struct record_layout, text_len) \
+        }                                                                         \
     }
 static const struct layout_field layouts[][4] = { FIELDS("printk_log"), FIELDS("log") };
 

@@ -16,7 +16,7 @@ enum {
     STATE_COMMITTED = 1, /* by its writer, who may still add to it */
     STATE_FINALIZED = 2,
     STATE_SHIFT = 62,
-    MAX_TEXT_BITS = 31, /* LOG_BUF_LEN_MAX */
+    MAX_TEXT_BITS = 31,                 /* LOG_BUF_LEN_MAX */
     MAX_COUNT_BITS = MAX_TEXT_BITS - 5, /* a descriptor for 32 bytes of text (PRB_AVGBITS) */
     MAX_DAMAGED = 1 << 17, /* then the ring is none; 4 MiB of log have as many records */
 };
@@ -30,7 +30,10 @@ struct ring_layout {
     uint32_t size_bits, data, counter;
 };
 
-#define FIELD(key, member) { key, offsetof(struct ring_layout, member) }
+#define FIELD(key, member)                        \
+    {                                             \
+        key, offsetof(struct ring_layout, member) \
+    }
 static const struct layout_field fields[] = {
     FIELD("SIZE(printk_ringbuffer)", ring_size),
     FIELD("OFFSET(printk_ringbuffer.desc_ring)", desc_ring),
@@ -126,8 +129,8 @@ static void dump_record(struct ring *ring, uint64_t id, struct printer *p, struc
 {
     const struct ring_layout *at = &ring->at;
     uint64_t index = id & (ring->count - 1), state, begin, next, nsec, n, caller, start = 0;
-    const char *desc = window_at(&ring->desc_window, ring->v, ring->descs + index * at->desc_size,
-                                 at->desc_size);
+    const char *desc =
+        window_at(&ring->desc_window, ring->v, ring->descs + index * at->desc_size, at->desc_size);
     const char *info;
 
     if (!desc || !get(desc, at->desc_size, (uint64_t)at->state + at->counter, 8, &state) ||
@@ -142,8 +145,8 @@ static void dump_record(struct ring *ring, uint64_t id, struct printer *p, struc
         return;
     if (((begin ^ next) & (ring->size - 1)) == 0)
         return;
-    info = window_at(&ring->info_window, ring->v, ring->infos + index * at->info_size,
-                     at->info_size);
+    info =
+        window_at(&ring->info_window, ring->v, ring->infos + index * at->info_size, at->info_size);
     if (!info || !get(info, at->info_size, at->nsec, 8, &nsec) ||
         !get(info, at->info_size, at->text_len, 2, &n) ||
         !get(info, at->info_size, at->caller, 4, &caller) ||

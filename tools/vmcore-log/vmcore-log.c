@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vmcore-log CORE: prints the log of the kernel whose memory this is, with the code that the capture
- * kernel's program uses. For tests and figures; it is not installed. */
+/* vmcore-log CORE: prints the log of the kernel whose memory this is, with the code that the
+ * capture kernel's program uses. For tests and figures; it is not installed. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

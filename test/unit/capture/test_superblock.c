@@ -3,8 +3,9 @@
 #include "unit.h"
 
 static char bytes[SUPERBLOCK_BYTES];
-static const char uuid[16] = { 0x01, 0x23, 0x45, 0x67, (char)0x89, (char)0xab, (char)0xcd, (char)0xef,
-                               0x10, 0x32, 0x54, 0x76,       (char)0x98, (char)0xba, (char)0xdc, 0 };
+static const char uuid[16] = { 0x01,       0x23,       0x45,       0x67, (char)0x89, (char)0xab,
+                               (char)0xcd, (char)0xef, 0x10,       0x32, 0x54,       0x76,
+                               (char)0x98, (char)0xba, (char)0xdc, 0 };
 #define UUID_TEXT "01234567-89ab-cdef-1032-547698badc00"
 
 static void start(size_t at, const char *magic, size_t n, size_t uuid_at)

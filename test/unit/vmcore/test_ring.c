@@ -80,7 +80,8 @@ static void test_wrapped(void **state)
     for (unsigned i = 0; i < 1000; i++) {
         char text[64];
 
-        (void)snprintf(text, sizeof(text), "record %u %.*s", i, (int)(i % 19), "abcdefghijklmnopqrs");
+        (void)snprintf(text, sizeof(text), "record %u %.*s", i, (int)(i % 19),
+                       "abcdefghijklmnopqrs");
         add(&w, (uint64_t)i * 1000000000, text);
         if (i >= 1000 - RING_COUNT)
             p += sprintf(p, "[%5u.000000] %s\n", i, text);
@@ -210,10 +211,9 @@ static void test_emit_error_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_lines),         T(test_callers),      T(test_bytes),
-        T(test_wrapped),       T(test_long_text),    T(test_truncated_text),
-        T(test_damaged),       T(test_damaged_tail), T(test_nonsense),
-        T(test_emit_error_ends),
+        T(test_lines),     T(test_callers),         T(test_bytes),   T(test_wrapped),
+        T(test_long_text), T(test_truncated_text),  T(test_damaged), T(test_damaged_tail),
+        T(test_nonsense),  T(test_emit_error_ends),
     };
 
     return cmocka_run_group_tests_name("vmcore/ring", tests, NULL, NULL);

@@ -204,8 +204,8 @@ static void test_refused(void **state)
         { offsetof(Elf64_Ehdr, e_phoff) + 4, 1, -ENODATA },
         { offsetof(Elf64_Ehdr, e_phoff) + 7, 0xff, -ENODATA },
         { offsetof(Elf64_Ehdr, e_phnum), 0, -ENOMSG },
-        { CORE_INFO_OFFSET + 3, 0xff, -ENOMSG },  /* the first note's name has no end */
-        { CORE_INFO_OFFSET + 28, 12, -ENOMSG },   /* not VMCOREINFO's length */
+        { CORE_INFO_OFFSET + 3, 0xff, -ENOMSG }, /* the first note's name has no end */
+        { CORE_INFO_OFFSET + 28, 12, -ENOMSG },  /* not VMCOREINFO's length */
         { CORE_INFO_OFFSET + 28 + 12, 'W', -ENOMSG },
     };
     struct core *c = *state;
