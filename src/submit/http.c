@@ -278,6 +278,8 @@ int http_perform(const struct http_request *request, struct http_answer *answer)
         return -EIO;
     }
     code = curl_api.curl_easy_perform(curl);
+    if (t.too_long && request->cut_answer)
+        code = CURLE_OK; /* we have ended it, behind the status */
     if (code != CURLE_OK) {
         answer->unreachable = is_unreachable(code);
         if (t.too_long)

@@ -22,6 +22,7 @@ struct http_request {
     uint64_t file_size;
     unsigned seconds;  /* for all of a POST; 0: a minute */
     size_t max_answer; /* bytes; a longer answer is a failure */
+    bool cut_answer;   /* a longer answer is cut instead: only its status counts */
     bool progress;     /* show a PUT's progress on stderr */
 };
 

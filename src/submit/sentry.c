@@ -162,6 +162,7 @@ static int post(struct delivery *d, const struct sentry_dsn *dsn, struct span bo
         .file = -1,
         .seconds = POST_SECONDS,
         .max_answer = MAX_ANSWER,
+        .cut_answer = true,
     };
 
     (void)snprintf(auth, sizeof(auth),

@@ -114,6 +114,7 @@ static enum submit_outcome post(struct delivery *d, const char *action, struct s
         .form = form,
         .file = -1,
         .max_answer = STEAM_ANSWER_MAX,
+        .cut_answer = strcmp(action, "Finish") == 0,
     };
     char url[MAX_URL];
 
@@ -162,6 +163,7 @@ static enum submit_outcome put(struct delivery *d, const struct parcel *parcel,
         .file = parcel->outgoing.fd,
         .file_size = parcel->outgoing.size,
         .max_answer = MAX_IGNORED_ANSWER,
+        .cut_answer = true,
         .progress = d->progress,
     };
 

@@ -29,7 +29,7 @@ class Sentry:
 
     def __init__(self):
         outer = self
-        self.answers, self.requests = [], []
+        self.answers, self.requests, self.text = [], [], b"{}"
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
@@ -39,9 +39,9 @@ class Sentry:
                 self.send_response(status)
                 for key, value in headers.items():
                     self.send_header(key, value)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(outer.text)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(outer.text)
 
             def log_message(self, *arguments):
                 pass
@@ -194,6 +194,14 @@ def test_sentry_says_no(tree, sentry, status, left):
     done = tree.run("submit")
     assert done.returncode == 1 and str(status) in done.stderr
     assert tree.zips(left) == [NAME] and len(sentry.requests) == 1
+
+
+def test_sentry_talks_without_end(tree, sentry):
+    """Behind a yes, nothing that it says matters."""
+    tree.config(SENTRY_DSN=sentry.dsn)
+    sentry.text = b"x" * (1 << 20)
+    assert tree.run("submit").returncode == 0
+    assert tree.zips("sent_logs") == [NAME] and len(sentry.requests) == 1
 
 
 def test_a_dsn_that_is_none(tree):
