@@ -3,13 +3,14 @@
 
 #include "arm/arm.h"
 #include "collect/collect.h"
+#include "image/image.h"
 #include "prove/prove.h"
 #include "status/status.h"
 #include "submit/submit.h"
 
 const struct verb *const verbs[] = {
     &verb_arm,    &verb_collect, &verb_submit, &verb_status, &verb_list,
-    &verb_report, &verb_test,    &verb_prune,  &verb_disarm,
+    &verb_report, &verb_initrd,  &verb_test,   &verb_prune,  &verb_disarm,
 };
 const size_t n_verbs = ARRAY_SIZE(verbs);
 

@@ -4,32 +4,28 @@
 
 #include "arm/ways.h"
 #include "base/log.h"
+#include "image/image.h"
 
 #define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
 
-/* The capture image of the running kernel; the caller closes the fd. */
-static int open_image(const struct context *context, const struct arm_state *state,
-                      struct arming *a)
+/* The capture image of the running kernel, made if it has to be; the caller closes the fd. */
+static int open_image(const struct context *context, struct arming *a)
 {
     struct kdump_plan *p = &a->kdump_plan;
-    char name[NAME_MAX + 1];
-    int fd;
+    struct image image;
+    int r = image_ensure(context, a->kdump.kernel, false, &image), fd;
 
-    if (state->spool.fd < 0) {
-        SAY(p->reason, "there is no kdump folder %.200s for the capture image",
-            context->config.kdump_folder);
-        SAY(p->advice, "mount its file system, or set KDUMP_FOLDER to a place that is there");
-        return -ENOENT;
+    if (r < 0) {
+        SAY(p->reason, "there can be no capture image: %.250s", image.problem);
+        SAY(p->advice, "when that is mended: kdump-steamos initrd");
+        return r;
     }
-    if (snprintf(name, sizeof(name), "kdump-initrd-%s.img", a->kdump.kernel) >= (int)sizeof(name))
-        return -ENAMETOOLONG;
-    fd = openat(state->spool.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0)
-        return fd;
-    fd = -errno;
-    SAY(p->reason, "there is no capture image %.90s in %.100s: %.60s", name, state->spool.path,
-        strerror(-fd));
-    SAY(p->advice, "build it: kdump-steamos initrd");
+    if (image.rebuilt)
+        log_info("made the capture image %s (%llu KiB): %s", image.path,
+                 (unsigned long long)image.size / 1024, image.why);
+    fd = root_open(&context->root, image.path, O_RDONLY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        SAY(p->reason, "cannot open %.200s: %s", image.path, strerror(-fd));
     return fd;
 }
 
@@ -44,7 +40,8 @@ int kdump_arm(const struct context *context, const struct arm_state *state, stru
         return 0;
     if (a->kdump_plan.action == KDUMP_IMPOSSIBLE)
         return -ENODEV;
-    image = open_image(context, state, a);
+    image = open_image(context, a);
+    image_prune(context);
     if (image < 0)
         return image;
     r = kdump_execute(&context->root, context->ops, &a->kdump, image, &a->kdump_plan, result);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <archive.h>
+#include <archive_entry.h>
+
+#include "base/library.h"
+#include "base/log.h"
+#include "image/cpio.h"
+
+static struct {
+    LIBRARY_FUNCTION(archive_errno);
+    LIBRARY_FUNCTION(archive_error_string);
+    LIBRARY_FUNCTION(archive_write_new);
+    LIBRARY_FUNCTION(archive_write_set_format_cpio_newc);
+    LIBRARY_FUNCTION(archive_write_add_filter_gzip);
+    LIBRARY_FUNCTION(archive_write_set_filter_option);
+    LIBRARY_FUNCTION(archive_write_set_bytes_in_last_block);
+    LIBRARY_FUNCTION(archive_write_open_fd);
+    LIBRARY_FUNCTION(archive_write_header);
+    LIBRARY_FUNCTION(archive_write_data);
+    LIBRARY_FUNCTION(archive_write_close);
+    LIBRARY_FUNCTION(archive_write_free);
+    LIBRARY_FUNCTION(archive_entry_new);
+    LIBRARY_FUNCTION(archive_entry_free);
+    LIBRARY_FUNCTION(archive_entry_set_pathname);
+    LIBRARY_FUNCTION(archive_entry_set_filetype);
+    LIBRARY_FUNCTION(archive_entry_set_perm);
+    LIBRARY_FUNCTION(archive_entry_set_size);
+    LIBRARY_FUNCTION(archive_entry_set_ino);
+    LIBRARY_FUNCTION(archive_entry_set_nlink);
+    LIBRARY_FUNCTION(archive_entry_set_mtime);
+    LIBRARY_FUNCTION(archive_entry_set_rdevmajor);
+    LIBRARY_FUNCTION(archive_entry_set_rdevminor);
+    LIBRARY_FUNCTION(archive_read_new);
+    LIBRARY_FUNCTION(archive_read_support_filter_gzip);
+    LIBRARY_FUNCTION(archive_read_support_filter_xz);
+    LIBRARY_FUNCTION(archive_read_support_filter_zstd);
+    LIBRARY_FUNCTION(archive_read_support_format_raw);
+    LIBRARY_FUNCTION(archive_read_open_fd);
+    LIBRARY_FUNCTION(archive_read_next_header);
+    LIBRARY_FUNCTION(archive_read_data);
+    LIBRARY_FUNCTION(archive_read_free);
+} archive_api;
+
+static int load_archive(void)
+{
+    static const struct library_symbol symbols[] = {
+        LIBRARY_SYMBOL(archive_api, archive_errno),
+        LIBRARY_SYMBOL(archive_api, archive_error_string),
+        LIBRARY_SYMBOL(archive_api, archive_write_new),
+        LIBRARY_SYMBOL(archive_api, archive_write_set_format_cpio_newc),
+        LIBRARY_SYMBOL(archive_api, archive_write_add_filter_gzip),
+        LIBRARY_SYMBOL(archive_api, archive_write_set_filter_option),
+        LIBRARY_SYMBOL(archive_api, archive_write_set_bytes_in_last_block),
+        LIBRARY_SYMBOL(archive_api, archive_write_open_fd),
+        LIBRARY_SYMBOL(archive_api, archive_write_header),
+        LIBRARY_SYMBOL(archive_api, archive_write_data),
+        LIBRARY_SYMBOL(archive_api, archive_write_close),
+        LIBRARY_SYMBOL(archive_api, archive_write_free),
+        LIBRARY_SYMBOL(archive_api, archive_entry_new),
+        LIBRARY_SYMBOL(archive_api, archive_entry_free),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_pathname),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_filetype),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_perm),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_size),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_ino),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_nlink),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_mtime),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_rdevmajor),
+        LIBRARY_SYMBOL(archive_api, archive_entry_set_rdevminor),
+        LIBRARY_SYMBOL(archive_api, archive_read_new),
+        LIBRARY_SYMBOL(archive_api, archive_read_support_filter_gzip),
+        LIBRARY_SYMBOL(archive_api, archive_read_support_filter_xz),
+        LIBRARY_SYMBOL(archive_api, archive_read_support_filter_zstd),
+        LIBRARY_SYMBOL(archive_api, archive_read_support_format_raw),
+        LIBRARY_SYMBOL(archive_api, archive_read_open_fd),
+        LIBRARY_SYMBOL(archive_api, archive_read_next_header),
+        LIBRARY_SYMBOL(archive_api, archive_read_data),
+        LIBRARY_SYMBOL(archive_api, archive_read_free),
+    };
+
+    return library_load("libarchive.so.13", symbols, ARRAY_SIZE(symbols));
+}
+
+struct image_cpio {
+    struct archive *archive;
+    int64_t files; /* the inode number of the last one */
+};
+
+/* libarchive's own error numbers may be no errno at all. */
+static int archive_error(struct archive *a)
+{
+    int error = archive_api.archive_errno(a);
+    const char *text = archive_api.archive_error_string(a);
+
+    log_debug("libarchive: %s", text ? text : "no reason");
+    return error > 0 ? -error : -EIO;
+}
+
+void image_cpio_free(struct image_cpio *cpio)
+{
+    if (!cpio)
+        return;
+    (void)archive_api.archive_write_free(cpio->archive);
+    free(cpio);
+}
+DEFINE_CLEANUP(struct image_cpio *, image_cpio_free)
+
+int image_cpio_open(int fd, struct image_cpio **out)
+{
+    _cleanup_(image_cpio_freep) struct image_cpio *cpio = NULL;
+    int r = load_archive();
+
+    if (r < 0)
+        return r;
+    cpio = calloc(1, sizeof(*cpio));
+    if (!cpio)
+        return -ENOMEM;
+    cpio->archive = archive_api.archive_write_new();
+    if (!cpio->archive)
+        return -ENOMEM;
+    /* gzip: every kernel that can read an initramfs at all can read it (CONFIG_RD_GZIP), unpacking
+     * it needs no memory to speak of, and what is left to gain by others is below a tenth of a MiB.
+     * Its header holds a time unless it is told not to. */
+    if (archive_api.archive_write_set_format_cpio_newc(cpio->archive) != ARCHIVE_OK ||
+        archive_api.archive_write_add_filter_gzip(cpio->archive) != ARCHIVE_OK ||
+        archive_api.archive_write_set_filter_option(cpio->archive, "gzip", "timestamp", NULL) !=
+            ARCHIVE_OK ||
+        archive_api.archive_write_set_filter_option(cpio->archive, "gzip", "compression-level",
+                                                    "6") != ARCHIVE_OK ||
+        archive_api.archive_write_set_bytes_in_last_block(cpio->archive, 1) != ARCHIVE_OK ||
+        archive_api.archive_write_open_fd(cpio->archive, fd) != ARCHIVE_OK)
+        return archive_error(cpio->archive);
+    *out = TAKE_PTR(cpio);
+    return 0;
+}
+
+static int add(struct image_cpio *cpio, const char *name, unsigned type, mode_t mode,
+               struct span bytes)
+{
+    struct archive_entry *e = archive_api.archive_entry_new();
+    int r = 0;
+
+    if (!e)
+        return -ENOMEM;
+    archive_api.archive_entry_set_pathname(e, name);
+    archive_api.archive_entry_set_filetype(e, type);
+    archive_api.archive_entry_set_perm(e, mode);
+    archive_api.archive_entry_set_size(e, (la_int64_t)bytes.n);
+    archive_api.archive_entry_set_ino(e, ++cpio->files);
+    archive_api.archive_entry_set_nlink(e, type == AE_IFDIR ? 2 : 1);
+    archive_api.archive_entry_set_mtime(e, 0, 0);
+    if (type == AE_IFCHR) {
+        archive_api.archive_entry_set_rdevmajor(e, 5);
+        archive_api.archive_entry_set_rdevminor(e, 1);
+    }
+    if (archive_api.archive_write_header(cpio->archive, e) != ARCHIVE_OK ||
+        (bytes.n > 0 &&
+         archive_api.archive_write_data(cpio->archive, bytes.p, bytes.n) != (la_ssize_t)bytes.n))
+        r = archive_error(cpio->archive);
+    archive_api.archive_entry_free(e);
+    return r;
+}
+
+int image_cpio_dir(struct image_cpio *cpio, const char *name)
+{
+    return add(cpio, name, AE_IFDIR, 0755, (struct span){ NULL, 0 });
+}
+
+int image_cpio_console(struct image_cpio *cpio)
+{
+    return add(cpio, "dev/console", AE_IFCHR, 0600, (struct span){ NULL, 0 });
+}
+
+int image_cpio_bytes(struct image_cpio *cpio, const char *name, mode_t mode, struct span bytes)
+{
+    return add(cpio, name, AE_IFREG, mode, bytes);
+}
+
+int image_cpio_close(struct image_cpio *cpio)
+{
+    return archive_api.archive_write_close(cpio->archive) == ARCHIVE_OK
+               ? 0
+               : archive_error(cpio->archive);
+}
+
+static void read_freep(struct archive **a)
+{
+    if (*a)
+        (void)archive_api.archive_read_free(*a);
+}
+
+int image_read_unpacked(int fd, size_t max, struct strbuf *out)
+{
+    _cleanup_(read_freep) struct archive *a = NULL;
+    struct archive_entry *entry;
+    int r = load_archive();
+
+    if (r < 0)
+        return r;
+    a = archive_api.archive_read_new();
+    if (!a)
+        return -ENOMEM;
+    (void)archive_api.archive_read_support_filter_gzip(a);
+    (void)archive_api.archive_read_support_filter_xz(a);
+    (void)archive_api.archive_read_support_filter_zstd(a);
+    if (archive_api.archive_read_support_format_raw(a) != ARCHIVE_OK ||
+        archive_api.archive_read_open_fd(a, fd, 128 << 10) != ARCHIVE_OK ||
+        archive_api.archive_read_next_header(a, &entry) != ARCHIVE_OK)
+        return archive_error(a);
+    for (;;) {
+        la_ssize_t n;
+
+        r = strbuf_reserve(out, 128 << 10);
+        if (r < 0)
+            return r;
+        n = archive_api.archive_read_data(a, out->p + out->n, 128 << 10);
+        if (n < 0)
+            return archive_error(a);
+        if (n == 0)
+            return 0;
+        out->n += (size_t)n;
+        out->p[out->n] = '\0';
+        if (out->n > max)
+            return -EFBIG;
+    }
+}

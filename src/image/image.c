@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/atomic_file.h"
+#include "base/json_file.h"
+#include "base/log.h"
+#include "image/cpio.h"
+#include "image/image.h"
+#include "image/modules.h"
+#include "image/program.h"
+#include "spool/spool.h"
+
+#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
+#define IMAGE_PREFIX "kdump-initrd-"
+
+enum {
+    FORMAT = 1,        /* of images; another one makes all of them anew */
+    WAIT_SECONDS = 30, /* for a disk that is slow to appear (USB) */
+    MAX_MODULE = 64 << 20,
+    MAX_FILE = 64 << 20,
+    MAX_DIRS = 64,
+    LOCK_TIMEOUT_MS = 10000,
+};
+
+/* All that goes into an image. */
+struct recipe {
+    const struct root *root;
+    const char *kernel;
+    struct image_modules modules;
+    struct program program; /* none where program.n is 0 */
+    struct strbuf conf;
+    struct program_file capture;
+    json_t *inputs; /* owned: what is noted of it */
+};
+
+static void recipe_done(struct recipe *r)
+{
+    image_modules_done(&r->modules);
+    program_done(&r->program);
+    strbuf_clear(&r->conf);
+    json_decref(r->inputs);
+}
+
+/* ---- what goes in ---- */
+
+static int find_capture(struct recipe *r, struct image *image)
+{
+    struct stat st;
+    int ret = root_stat(r->root, IMAGE_CAPTURE, &st);
+
+    if (ret < 0) {
+        SAY(image->problem, "cannot find " IMAGE_CAPTURE " (%s): install the package again",
+            strerror(-ret));
+        return ret;
+    }
+    r->capture = (struct program_file){
+        .path = IMAGE_CAPTURE,
+        .mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+        .size = (uint64_t)st.st_size,
+    };
+    return 0;
+}
+
+/* makedumpfile may be missing: the vmcore is then saved as it is. */
+static int find_program(const struct config *config, struct recipe *r, struct span *options)
+{
+    struct span words = span_str(config->makedumpfile_coredump_cmd), word;
+    char name[PATH_MAX];
+    int ret;
+
+    if (!config->full_coredump || !span_next_word(&words, &word) ||
+        !span_copy(word, name, sizeof(name)))
+        return 0;
+    *options = span_trim(words);
+    ret = program_find(r->root, name, &r->program);
+    if (ret == -ENOMEM)
+        return ret;
+    if (ret < 0)
+        log_warning("cannot take %s into the capture image (%s%s%s): a vmcore will be saved whole",
+                    name, r->program.missing, r->program.missing[0] ? " is missing, " : "",
+                    strerror(-ret));
+    return 0;
+}
+
+/* Lines of /kdump.conf have no quoting: a line's end in a value would begin another key. */
+static bool is_one_line(const char *value)
+{
+    return !strpbrk(value, "\n\r");
+}
+
+static int write_conf(const struct config *config, const struct storage *s, struct span options,
+                      struct recipe *r)
+{
+    if (!is_one_line(s->subdir) || !is_one_line(s->options) || !is_one_line(s->target) ||
+        span_find_byte(options, '\n') != SIZE_MAX)
+        return -EINVAL;
+    (void)strbuf_printf(&r->conf,
+                        "TARGET=%s\nFSTYPE=%s\nMOUNTOPTS=%s\nSUBDIR=%s\nFULL_COREDUMP=%d\n",
+                        s->target, s->fstype, s->options, s->subdir, config->full_coredump);
+    if (r->program.n > 0)
+        (void)strbuf_printf(&r->conf, "MAKEDUMPFILE=%s %.*s\n", r->program.files[0].path,
+                            (int)options.n, options.p);
+    return strbuf_printf(&r->conf, "WAIT_SECONDS=%d\n", WAIT_SECONDS);
+}
+
+static int note(json_t *inputs, const char *path, uint64_t size, int64_t mtime)
+{
+    char text[64];
+
+    SAY(text, "%llu bytes, %lld", (unsigned long long)size, (long long)mtime);
+    return json_object_set_new(inputs, path, json_string(text)) < 0 ? -ENOMEM : 0;
+}
+
+static int note_inputs(struct recipe *r)
+{
+    int ret = 0;
+
+    r->inputs = json_pack("{s:i, s:s#}", "format", FORMAT, "kdump.conf", strbuf_cstr(&r->conf),
+                          (int)r->conf.n);
+    if (!r->inputs)
+        return -ENOMEM;
+    for (size_t i = 0; i < r->modules.n && ret == 0; i++)
+        ret = note(r->inputs, r->modules.items[i].path, r->modules.items[i].size,
+                   r->modules.items[i].mtime);
+    for (size_t i = 0; i < r->program.n && ret == 0; i++)
+        ret = note(r->inputs, r->program.files[i].path, r->program.files[i].size,
+                   r->program.files[i].mtime);
+    return ret == 0 ? note(r->inputs, r->capture.path, r->capture.size, r->capture.mtime) : ret;
+}
+
+static int read_recipe(const struct context *context, const char *kernel, const char *folder,
+                       struct recipe *r, struct image *image)
+{
+    struct span options = { "", 0 };
+    int ret = storage_find(&context->root, folder, &image->storage);
+
+    r->root = &context->root;
+    r->kernel = kernel;
+    if (ret < 0) {
+        SAY(image->problem, "%s",
+            image->storage.problem[0] ? image->storage.problem : strerror(-ret));
+        return ret;
+    }
+    ret = image_modules_find(&context->root, kernel, &image->storage, &r->modules);
+    if (ret < 0) {
+        SAY(image->problem, "cannot find the modules of kernel %.64s: %s", kernel, strerror(-ret));
+        return ret;
+    }
+    SAY(image->missing, "%s", r->modules.missing);
+    image->n_modules = r->modules.n;
+    ret = find_capture(r, image);
+    if (ret == 0)
+        ret = find_program(&context->config, r, &options);
+    if (ret == 0)
+        ret = write_conf(&context->config, &image->storage, options, r);
+    return ret == 0 ? note_inputs(r) : ret;
+}
+
+/* ---- writing ---- */
+
+struct writer {
+    struct image_cpio *cpio;
+    char dirs[MAX_DIRS][PATH_MAX];
+    size_t n_dirs;
+};
+
+static int add_dir(struct writer *w, struct span name)
+{
+    for (size_t i = 0; i < w->n_dirs; i++)
+        if (span_eq(name, w->dirs[i]))
+            return 0;
+    if (w->n_dirs == MAX_DIRS || !span_copy(name, w->dirs[w->n_dirs], PATH_MAX))
+        return -E2BIG;
+    return image_cpio_dir(w->cpio, w->dirs[w->n_dirs++]);
+}
+
+/* The directories above a name, outermost first. */
+static int add_parents(struct writer *w, const char *name)
+{
+    for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        int r = add_dir(w, (struct span){ name, (size_t)(slash - name) });
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int add_file(struct writer *w, const struct root *root, const char *path, const char *name,
+                    mode_t mode, bool unpack)
+{
+    _cleanup_close_ int fd = root_open(root, path, O_RDONLY, 0);
+    _cleanup_strbuf_ struct strbuf bytes = { 0 };
+    int r = fd < 0 ? fd : 0;
+
+    if (r == 0)
+        r = unpack ? image_read_unpacked(fd, MAX_MODULE, &bytes)
+                   : fd_read_all(fd, MAX_FILE, &bytes);
+    if (r == 0)
+        r = add_parents(w, name);
+    if (r == 0)
+        r = image_cpio_bytes(w->cpio, name, mode, strbuf_view(&bytes));
+    return r < 0 ? log_error_errno(r, "cannot put %s into the capture image", path) : 0;
+}
+
+static int add_modules(struct writer *w, const struct recipe *r)
+{
+    _cleanup_strbuf_ struct strbuf list = { 0 };
+    int ret = 0;
+
+    for (size_t i = 0; i < r->modules.n && ret == 0; i++) {
+        char name[PATH_MAX];
+
+        SAY(name, "modules/%s.ko", r->modules.items[i].name);
+        (void)strbuf_printf(&list, "/%s\n", name);
+        ret = add_file(w, r->root, r->modules.items[i].path, name, 0644, true);
+    }
+    if (ret == 0 && list.failed)
+        ret = -ENOMEM;
+    return ret == 0 ? image_cpio_bytes(w->cpio, "modules.list", 0644, strbuf_view(&list)) : ret;
+}
+
+static int fill(struct writer *w, const struct recipe *r)
+{
+    static const char *const dirs[] = { "dev", "proc", "sys", "tmp" };
+    int ret = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs) && ret == 0; i++)
+        ret = add_dir(w, span_str(dirs[i]));
+    if (ret == 0)
+        ret = image_cpio_console(w->cpio);
+    if (ret == 0)
+        ret = add_file(w, r->root, r->capture.path, "init", 0755, false);
+    if (ret == 0)
+        ret = image_cpio_bytes(w->cpio, "kdump.conf", 0644, strbuf_view(&r->conf));
+    if (ret == 0)
+        ret = add_modules(w, r);
+    for (size_t i = 0; i < r->program.n && ret == 0; i++)
+        ret = add_file(w, r->root, r->program.files[i].path, r->program.files[i].path + 1, 0755,
+                       false);
+    return ret == 0 ? image_cpio_close(w->cpio) : ret;
+}
+
+static int write_to(int dirfd, const char *name, const struct recipe *r, uint64_t *size)
+{
+    _cleanup_atomic_file_ struct atomic_file f = ATOMIC_FILE_INIT;
+    _cleanup_free_ struct writer *w = calloc(1, sizeof(*w));
+    struct stat st;
+    int ret = w ? atomic_file_open(&f, dirfd, name, 0600) : -ENOMEM;
+
+    if (ret == 0)
+        ret = image_cpio_open(f.fd, &w->cpio);
+    if (ret == 0)
+        ret = fill(w, r);
+    if (w)
+        image_cpio_free(w->cpio);
+    if (ret == 0 && fstat(f.fd, &st) < 0)
+        ret = -errno;
+    if (ret == 0)
+        ret = atomic_file_commit(&f, true);
+    if (ret == 0)
+        *size = (uint64_t)st.st_size;
+    return ret;
+}
+
+/* ---- is the one at hand the right one? ---- */
+
+static void say_difference(json_t *old, json_t *now, struct image *image)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(now, key, value) if (!json_equal(value, json_object_get(old, key)))
+    {
+        SAY(image->why, "%.120s %s", key, json_object_get(old, key) ? "has changed" : "is new");
+        return;
+    }
+    json_object_foreach(old, key, value) if (!json_object_get(now, key))
+    {
+        SAY(image->why, "%.120s is not needed any more", key);
+        return;
+    }
+}
+
+static bool is_current(const struct spool *spool, int state, const char *name, const char *notes,
+                       const struct recipe *r, struct image *image)
+{
+    _cleanup_json_ json_t *old = NULL;
+    struct stat st;
+
+    if (fstatat(spool->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode)) {
+        SAY(image->why, "there was none");
+        return false;
+    }
+    image->size = (uint64_t)st.st_size;
+    if (json_file_read(state, notes, &old) < 0 ||
+        json_get_int(old, "size", -1) != (int64_t)st.st_size) {
+        SAY(image->why, "what went into it is not known");
+        return false;
+    }
+    say_difference(json_object_get(old, "inputs"), r->inputs, image);
+    return image->why[0] == '\0';
+}
+
+static int save_notes(int state, const char *notes, const struct recipe *r,
+                      const struct image *image)
+{
+    _cleanup_json_ json_t *top = json_pack("{s:s, s:I, s:O}", "kernel", r->kernel, "size",
+                                           (json_int_t)image->size, "inputs", r->inputs);
+
+    return top ? json_file_write(state, notes, top) : -ENOMEM;
+}
+
+static int ensure_in(const struct spool *spool, const char *name, bool force,
+                     const struct recipe *r, struct image *image)
+{
+    _cleanup_close_ int state = spool_open_state(spool, true);
+    char notes[NAME_MAX + 1];
+    int ret;
+
+    if (state < 0)
+        return state;
+    SAY(notes, "%.*s.json", (int)(strlen(name) - strlen(".img")), name);
+    if (is_current(spool, state, name, notes, r, image) && !force)
+        return 0;
+    if (!image->why[0])
+        SAY(image->why, "it was asked for");
+    ret = write_to(spool->fd, name, r, &image->size);
+    if (ret == 0)
+        ret = save_notes(state, notes, r, image);
+    image->rebuilt = ret == 0;
+    return ret;
+}
+
+int image_ensure(const struct context *context, const char *kernel, bool force, struct image *out)
+{
+    _cleanup_spool_ struct spool spool = SPOOL_INIT;
+    _cleanup_(recipe_done) struct recipe recipe = { 0 };
+    char name[NAME_MAX + 1];
+    int r;
+
+    *out = (struct image){ 0 };
+    if (snprintf(name, sizeof(name) - 8, IMAGE_PREFIX "%s.img", kernel) >= (int)sizeof(name) - 8 ||
+        strchr(kernel, '/'))
+        return -EINVAL;
+    r = spool_open(&context->root, &context->config, true, &spool);
+    if (r < 0) {
+        SAY(out->problem, "cannot open the kdump folder %.180s: %s", context->config.kdump_folder,
+            strerror(-r));
+        return r;
+    }
+    SAY(out->path, "%s/%s", spool.path, name);
+    r = read_recipe(context, kernel, spool.path, &recipe, out);
+    if (r == 0)
+        r = spool_lock(&spool, LOCK_TIMEOUT_MS);
+    if (r == 0)
+        r = ensure_in(&spool, name, force, &recipe, out);
+    if (r < 0 && !out->problem[0])
+        SAY(out->problem, "cannot write %.180s: %s", out->path, strerror(-r));
+    return r;
+}
+
+int image_write(const struct context *context, const char *kernel, const char *file,
+                struct image *out)
+{
+    _cleanup_spool_ struct spool spool = SPOOL_INIT;
+    _cleanup_(recipe_done) struct recipe recipe = { 0 };
+    _cleanup_free_ char *dir = NULL;
+    _cleanup_close_ int fd = -EBADF;
+    const char *slash = strrchr(file, '/');
+    int r;
+
+    *out = (struct image){ 0 };
+    r = spool_open(&context->root, &context->config, true, &spool);
+    if (r == 0)
+        r = read_recipe(context, kernel, spool.path, &recipe, out);
+    dir = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
+    if (!dir)
+        return -ENOMEM;
+    if (r == 0)
+        fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r == 0)
+        r = fd < 0 ? -errno : write_to(fd, slash ? slash + 1 : file, &recipe, &out->size);
+    if (r < 0 && !out->problem[0])
+        SAY(out->problem, "cannot write %.180s: %s", file, strerror(-r));
+    SAY(out->path, "%s", file);
+    out->rebuilt = r == 0;
+    return r;
+}
+
+void image_prune(const struct context *context)
+{
+    _cleanup_spool_ struct spool spool = SPOOL_INIT;
+    _cleanup_closedir_ DIR *dir = NULL;
+    _cleanup_close_ int state = -EBADF;
+    const struct dirent *entry;
+
+    if (spool_open(&context->root, &context->config, false, &spool) < 0 ||
+        spool_lock(&spool, LOCK_TIMEOUT_MS) < 0)
+        return;
+    state = spool_open_state(&spool, false);
+    dir = dir_stream(openat(spool.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    while (dir && (entry = readdir(dir))) {
+        struct span name = span_str(entry->d_name);
+        char kernel[NAME_MAX + 1], modules[PATH_MAX], notes[NAME_MAX + 32];
+
+        if (!span_skip(&name, IMAGE_PREFIX) || !span_ends(name, ".img"))
+            continue;
+        name.n -= strlen(".img");
+        (void)span_copy(name, kernel, sizeof(kernel));
+        if (image_modules_dir(&context->root, kernel, modules, sizeof(modules)) != -ENOENT)
+            continue;
+        if (unlink_durable(spool.fd, entry->d_name) == 0)
+            log_info("removed the capture image of %s, a kernel that is gone", kernel);
+        SAY(notes, IMAGE_PREFIX "%s.json", kernel);
+        if (state >= 0)
+            (void)unlinkat(state, notes, 0); /* what is left of it does no harm */
+    }
+}

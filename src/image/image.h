@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The capture image: the initramfs of the kernel that takes over after a crash. One for each
+ * kernel, KDUMP_FOLDER/kdump-initrd-KERNEL.img: the capture program as /init, /kdump.conf (where
+ * the kdump folder is), the modules on the way there in /modules, their order in /modules.list;
+ * makedumpfile with its libraries where FULL_COREDUMP asks for it. What went into it is noted in
+ * state/kdump-initrd-KERNEL.json, and it is made anew when that has changed.
+ */
+#pragma once
+
+#include "config/verb.h"
+#include "image/storage.h"
+
+#define IMAGE_CAPTURE "/usr/lib/kdump-steamos/capture"
+
+struct image {
+    char path[PATH_MAX]; /* below the root */
+    uint64_t size;       /* bytes */
+    bool rebuilt;
+    char why[160];     /* it was made anew; "" : it was not */
+    char problem[256]; /* of an error: what stands in the way, for people */
+    struct storage storage;
+    size_t n_modules;
+    char missing[256]; /* modules that this kernel does not have */
+};
+
+/* Makes the image of a kernel if it is missing, out of date or force is set. Errors are in
+ * out->problem, and not logged. -ENODEV: a crash kernel cannot get to the kdump folder. */
+int image_ensure(const struct context *context, const char *kernel, bool force,
+                 struct image *out) _must_check_;
+/* The same, written to a file that the caller names. */
+int image_write(const struct context *context, const char *kernel, const char *file,
+                struct image *out) _must_check_;
+/* Removes our images of kernels whose modules are gone. Others' images are never touched. */
+void image_prune(const struct context *context);
+
+extern const struct verb verb_initrd;

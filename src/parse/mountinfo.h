@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pure: /proc/self/mountinfo (proc_pid_mountinfo(5)), and which mount holds a path. */
+#pragma once
+
+#include <limits.h>
+
+#include "base/span.h"
+
+struct mountinfo {
+    unsigned major, minor; /* of the file system's device; major 0: it has none of its own */
+    char root[PATH_MAX];   /* what of the file system is mounted: "/", "/@home", a bound folder */
+    char place[PATH_MAX];  /* where */
+    char fstype[32];
+    char source[256];
+    char options[512]; /* of the file system */
+};
+
+/* The mount that a path lies on: the last one of the longest mount point above it, as later mounts
+ * cover earlier ones. path is absolute, without links, "." and "..". False: none, or its line is
+ * broken. */
+bool mountinfo_find(struct span text, const char *path, struct mountinfo *out);
+/* What of the path lies below the mount point, without a slash in front. */
+const char *mountinfo_below(const struct mountinfo *mount, const char *path);

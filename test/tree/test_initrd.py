@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""initrd: the capture image of machines of many kinds, from real module trees."""
+
+import functools
+import gzip
+import lzma
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from tree import FOLDER, Tree
+
+KERNEL = "6.1.99-valve9"
+DEPMOD = shutil.which("depmod", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+PCI = "sys/devices/pci0000:00"
+UUID = "11111111-2222-3333-4444-555555555555"
+
+# name of the disk → (its directory in sysfs below the PCI root, ((directory, module of the driver) …))
+DISKS = {
+    "vda3": ("0000:00:03.0/virtio1/block/vda/vda3",
+             [("0000:00:03.0", "virtio_pci"), ("0000:00:03.0/virtio1", "virtio_blk")]),
+    "nvme0n1p8": ("0000:00:01.2/0000:02:00.0/nvme/nvme0/nvme0n1/nvme0n1p8",
+                  [("0000:00:01.2/0000:02:00.0", "nvme")]),
+    "sda4": ("0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda/sda4",
+             [("0000:00:1f.2", "ahci"),
+              ("0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0", "sd_mod")]),
+    "sdb1": ("0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb/sdb1",
+             [("0000:00:14.0", "xhci_pci"), ("0000:00:14.0/usb2/2-1/2-1:1.0", "uas"),
+              ("0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0", "sd_mod")]),
+    "mmcblk0p8": ("0000:00:10.0/mmc_host/mmc0/mmc0:0001/block/mmcblk0/mmcblk0p8",
+                  [("0000:00:10.0", "sdhci_pci"),
+                   ("0000:00:10.0/mmc_host/mmc0/mmc0:0001", "mmc_block")]),
+}
+
+# module → what it depends on
+MODULES = {
+    "virtio": [], "virtio_ring": ["virtio"], "virtio_pci": ["virtio", "virtio_ring"],
+    "virtio_blk": ["virtio", "virtio_ring"], "nvme_core": [], "nvme": ["nvme_core"],
+    "scsi_mod": [], "libata": ["scsi_mod"], "libahci": ["libata"], "ahci": ["libahci", "libata"],
+    "sd_mod": ["scsi_mod"], "usbcore": [], "xhci_hcd": ["usbcore"], "xhci_pci": ["xhci_hcd"],
+    "usb_storage": ["usbcore", "scsi_mod"], "uas": ["usb_storage"], "mmc_core": [],
+    "sdhci": ["mmc_core"], "sdhci_pci": ["sdhci"], "mmc_block": ["mmc_core"], "crc16": [],
+    "mbcache": [], "jbd2": [], "ext4": ["crc16", "mbcache", "jbd2"], "crc32c_generic": [],
+    "raid6_pq": [], "xor": [], "btrfs": ["raid6_pq", "xor"], "f2fs": [], "unused": [],
+}
+SUFFIXES = [".ko", ".ko.gz", ".ko.xz", ".ko.zst"]
+
+
+def assembled(name):
+    """A module as depmod sees it: it exports a symbol and asks for those of what it needs."""
+    lines = [f'.section __ksymtab_strings,"a"\n.asciz "{name}_symbol"\n',
+             f'.section .modinfo,"a"\n.asciz "name={name}"\n.asciz "license=GPL"\n']
+    if name == "ext4":
+        lines.append('.asciz "softdep=pre: crc32c_generic"\n')
+    lines.append(".text\n" + "".join(f".quad {need}_symbol\n" for need in MODULES[name]))
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "module.ko")
+        subprocess.run(["as", "-o", out, "-"], input="".join(lines).encode(), check=True)
+        return pathlib.Path(out).read_bytes()
+
+
+@functools.lru_cache
+def module(name):
+    return assembled(name)
+
+
+def packed(name, suffix):
+    data = module(name)
+    if suffix == ".ko.gz":
+        return gzip.compress(data, mtime=0)
+    if suffix == ".ko.xz":
+        return lzma.compress(data, check=lzma.CHECK_CRC32)
+    if suffix == ".ko.zst":
+        return subprocess.run(["zstd", "-q", "-c"], input=data, capture_output=True, check=True).stdout
+    return data
+
+
+class Machine(Tree):
+    """A tree with a disk, a kernel's modules and the capture program."""
+
+    def __init__(self, path, disk="vda3", fstype="ext4", root="/", options="rw", place="/home",
+                 kernel=KERNEL):
+        super().__init__(path)
+        self.folder.mkdir(parents=True, mode=0o700)
+        self.disk = disk
+        where, drivers = DISKS[disk]
+        device = self.path / PCI / where
+        device.mkdir(parents=True)
+        (device / "dev").write_text("259:8\n")
+        for parent, module in drivers:
+            self.driver(self.path / PCI / parent, module)
+        self.link("sys/dev/block/259:8", device)
+        self.link(f"sys/class/block/{disk}", device)
+        number = "0:42" if fstype == "btrfs" else "259:8"
+        self.write("proc/self/mountinfo",
+                   f"20 1 259:4 / / rw - ext4 /dev/other rw\n"
+                   f"30 20 {number} {root} {place} rw,noatime - {fstype} /dev/{disk} {options}\n")
+        self.write("run/udev/data/b259:8", f"S:x\nE:ID_FS_UUID={UUID}\n"
+                   f"E:ID_PART_ENTRY_UUID=aaaaaaaa-0001\n")
+        self.modules(kernel)
+        self.write("usr/lib/kdump-steamos/capture", "the capture program")
+
+    def link(self, name, target):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(os.path.relpath(target, path.parent))
+
+    def driver(self, device, module):
+        where = self.path / "sys/bus/x/drivers" / module
+        where.mkdir(parents=True, exist_ok=True)
+        target = self.path / "sys/module" / module
+        target.mkdir(parents=True, exist_ok=True)
+        if not (where / "module").is_symlink():
+            self.link(os.path.relpath(where / "module", self.path), target)
+        self.link(os.path.relpath(device / "driver", self.path), where)
+
+    def modules(self, kernel, suffixes=SUFFIXES):
+        tree = self.path / f"usr/lib/modules/{kernel}"
+        for name in MODULES:
+            self.write(tree / f"kernel/{name}.ko", module(name))
+        for name in ("modules.order", "modules.builtin"):
+            self.write(tree / name, "")
+        if not (self.path / "lib").is_symlink():
+            (self.path / "lib").symlink_to("usr/lib")
+        subprocess.run([DEPMOD, "-b", str(self.path), kernel], check=True, capture_output=True)
+        # Not every depmod can read compressed modules: they are renamed in its index afterwards, to
+        # names of the same length.
+        index = (tree / "modules.dep.bin").read_bytes()
+        for number, name in enumerate(MODULES):
+            suffix = suffixes[number % len(suffixes)]
+            if suffix == ".ko":
+                continue
+            folder = "kernel"[:6 - (len(suffix) - 3)]
+            self.write(tree / f"{folder}/{name}{suffix}", packed(name, suffix))
+            (tree / f"kernel/{name}.ko").unlink()
+            index = re.sub(rb"kernel/%s\.ko(?=[: \0\n])" % name.encode(),
+                           f"{folder}/{name}{suffix}".encode(), index)
+        (tree / "modules.dep.bin").write_bytes(index)
+
+    def image(self, kernel=KERNEL):
+        return self.folder / f"kdump-initrd-{kernel}.img"
+
+    def build(self, *arguments, status=0):
+        done = self.run("initrd", *arguments)
+        assert done.returncode == status, done.stderr
+        return done
+
+
+def unpack(image, folder):
+    """The image as the kernel unpacks it."""
+    folder.mkdir()
+    data = gzip.decompress(image.read_bytes())
+    subprocess.run(["cpio", "-idm", "--quiet", "--no-absolute-filenames"], input=data, cwd=folder,
+                   check=True, capture_output=True)
+    return folder
+
+
+def conf(folder):
+    lines = (folder / "kdump.conf").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def loaded(folder):
+    names = (folder / "modules.list").read_text().splitlines()
+    assert all(name.startswith("/modules/") for name in names)
+    assert sorted(name[9:] for name in names) == sorted(p.name for p in (folder / "modules").iterdir())
+    return [name[9:-3] for name in names]
+
+
+@pytest.mark.parametrize("disk", DISKS)
+def test_each_kind_of_disk(tmp_path, disk):
+    machine = Machine(tmp_path / "tree", disk)
+    machine.build()
+    folder = unpack(machine.image(), tmp_path / "image")
+    assert conf(folder) == {"TARGET": "PARTUUID=aaaaaaaa-0001", "FSTYPE": "ext4", "MOUNTOPTS": "",
+                            "SUBDIR": ".steamos/offload/var/kdump", "FULL_COREDUMP": "0",
+                            "WAIT_SECONDS": "30"}
+    order = loaded(folder)
+    wanted = {module for _, module in DISKS[disk][1]} | {"ext4", "crc32c_generic"}
+    assert wanted <= set(order) and "unused" not in order
+    for name in order:
+        assert all(order.index(need) < order.index(name) for need in MODULES[name])
+        assert (folder / f"modules/{name}.ko").read_bytes() == module(name)
+    assert (folder / "init").read_text() == "the capture program"
+    assert os.access(folder / "init", os.X_OK)
+    assert {"dev", "proc", "sys"} <= {path.name for path in folder.iterdir()}
+
+
+def test_image_is_its_owners_alone(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    machine.build()
+    assert machine.image().stat().st_mode & 0o777 == 0o600
+
+
+def test_btrfs_subvolume(tmp_path):
+    machine = Machine(tmp_path / "tree", "nvme0n1p8", "btrfs", "/@home",
+                      "rw,ssd,space_cache=v2,subvolid=257,subvol=/@home")
+    machine.build()
+    found = conf(unpack(machine.image(), tmp_path / "image"))
+    assert (found["TARGET"], found["FSTYPE"]) == (f"UUID={UUID}", "btrfs")
+    assert found["MOUNTOPTS"] == "subvol=/@home"
+    assert found["SUBDIR"] == ".steamos/offload/var/kdump"
+
+
+def test_bound_folder(tmp_path):
+    """The offload folder is bound from elsewhere on its file system."""
+    machine = Machine(tmp_path / "tree", root="/keep it/var", place="/home/.steamos/offload/var")
+    text = (machine.path / "proc/self/mountinfo").read_text()
+    machine.write("proc/self/mountinfo", text.replace("/keep it/var", "/keep\\040it/var"))
+    machine.build()
+    assert conf(unpack(machine.image(), tmp_path / "image"))["SUBDIR"] == "keep it/var/kdump"
+
+
+def test_without_udev_the_device_tells(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    (machine.path / "run/udev/data/b259:8").unlink()
+    disk = machine.path / "dev/vda3"
+    disk.parent.mkdir()
+    with open(disk, "wb") as file:
+        file.truncate(8 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-U", UUID, str(disk)], check=True,
+                   env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin"))
+    machine.build()
+    assert conf(unpack(machine.image(), tmp_path / "image"))["TARGET"] == f"UUID={UUID}"
+
+
+def refused(machine, word):
+    done = machine.build(status=1)
+    assert word in done.stderr
+    assert not machine.image().exists()
+    assert machine.leftovers() == []
+
+
+def test_encrypted_disk_is_refused(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    machine.write(f"{PCI}/{DISKS['vda3'][0]}/dm/uuid", "CRYPT-LUKS2-0123-home\n")
+    refused(machine, "encrypted")
+
+
+def test_raid_is_refused(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    (machine.path / PCI / DISKS["vda3"][0] / "md").mkdir()
+    refused(machine, "RAID")
+
+
+def test_network_file_system_is_refused(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    machine.write("proc/self/mountinfo", "30 20 0:55 / /home rw - nfs4 server:/home rw\n")
+    refused(machine, "no local disk")
+
+
+def test_no_name_that_stays_is_refused(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    (machine.path / "run/udev/data/b259:8").unlink()
+    refused(machine, "no name that stays")
+
+
+def test_missing_kernel_is_said(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    assert "9.9.9" in machine.build("--kernel=9.9.9", status=1).stderr
+    assert machine.build("--kernel=../../etc", status=1).returncode == 1
+
+
+def test_missing_capture_program_is_said(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    (machine.path / "usr/lib/kdump-steamos/capture").unlink()
+    refused(machine, "install the package again")
+
+
+def test_same_bytes_for_the_same_input(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    machine.build()
+    first = machine.image().read_bytes()
+    machine.build("--force")
+    assert machine.image().read_bytes() == first
+    machine.build("-o", str(tmp_path / "copy.img"))
+    assert (tmp_path / "copy.img").read_bytes() == first
+
+
+def test_made_anew_only_when_something_changed(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    assert "there was none" in machine.build().stdout
+    before = machine.image().stat()
+    assert "up to date" in machine.build().stdout
+    assert machine.image().stat().st_ino == before.st_ino
+    changes = [
+        ("kdump.conf has changed", lambda: machine.config(FULL_COREDUMP="1")),
+        ("capture has changed", lambda: machine.write("usr/lib/kdump-steamos/capture", "newer")),
+        ("jbd2", lambda: machine.write(next((machine.path / f"usr/lib/modules/{KERNEL}").glob("*/jbd2*")), module("jbd2"))),
+        ("there was none", machine.image().unlink),
+        ("not known", lambda: machine.image().write_bytes(b"cut off")),
+    ]
+    for word, change in changes:
+        change()
+        said = machine.build().stdout
+        assert word in said, (word, said)
+        assert "up to date" in machine.build().stdout
+
+
+def test_images_of_kernels_that_are_gone_go(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    machine.modules("6.1.100-valve1")
+    machine.build("--kernel=6.1.100-valve1")
+    machine.build()
+    alien = machine.write(f"{FOLDER}/initramfs-linux.img", "somebody else's")
+    shutil.rmtree(machine.path / "usr/lib/modules/6.1.100-valve1")
+    machine.build()
+    assert not machine.image("6.1.100-valve1").exists()
+    assert machine.image().exists() and alien.exists()
+    notes = sorted(path.name for path in (machine.folder / "state").glob("kdump-initrd-*"))
+    assert notes == [f"kdump-initrd-{KERNEL}.json"]
+
+
+def test_killed_at_any_call_leaves_a_whole_image_or_none(tmp_path):
+    template = Machine(tmp_path / "tree")
+    for number in range(1, 40):
+        machine = template.copy(tmp_path / f"tree{number}")
+        done = machine.run("initrd", wrapper=[
+            "strace", "-f", "-o", "/dev/null", "-e", "trace=write,fsync,renameat,renameat2", "-e",
+            f"inject=write,fsync,renameat,renameat2:signal=KILL:when={number}"])
+        if done.returncode == 0:
+            break
+        image = machine.folder / f"kdump-initrd-{KERNEL}.img"
+        if image.exists():
+            gzip.decompress(image.read_bytes())
+        assert machine.run("initrd").returncode == 0
+        assert "070701" in gzip.decompress(image.read_bytes())[:6].decode()
+    assert number > 2
+
+
+@pytest.mark.skipif(not shutil.which("makedumpfile", path="/usr/bin:/usr/sbin"), reason="no makedumpfile")
+def test_makedumpfile_with_its_libraries(tmp_path):
+    """The image has all that the program needs: it runs in there."""
+    machine = Machine(tmp_path / "tree")
+    machine.config(FULL_COREDUMP="1", MAKEDUMPFILE_COREDUMP_CMD="makedumpfile -l -d 31")
+    real = os.path.realpath(shutil.which("makedumpfile", path="/usr/bin:/usr/sbin"))
+    for name in [real, *(line.split()[-2] for line in subprocess.run(
+            ["ldd", real], capture_output=True, text=True, check=True).stdout.splitlines()
+            if "/" in line)]:
+        target = machine.path / name.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(os.path.realpath(name), target)
+    machine.build()
+    folder = unpack(machine.image(), tmp_path / "image")
+    command = conf(folder)["MAKEDUMPFILE"].split()
+    assert command[1:] == ["-l", "-d", "31"]
+    if os.geteuid() == 0:
+        done = subprocess.run(["chroot", str(folder), command[0], "-v"], capture_output=True, text=True,
+                              check=False)
+        assert done.returncode == 0 and "makedumpfile: version" in done.stdout + done.stderr
+
+
+def test_missing_library_is_said(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    machine.config(FULL_COREDUMP="1", MAKEDUMPFILE_COREDUMP_CMD="/usr/bin/true")
+    target = machine.path / "usr/bin/true"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy("/usr/bin/true", target)
+    done = machine.build()
+    assert "is missing" in done.stderr and "will be saved whole" in done.stderr
+    assert "MAKEDUMPFILE" not in conf(unpack(machine.image(), tmp_path / "image"))
+
+
+def test_usage(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    assert machine.run("initrd", "now").returncode == 2
+    assert machine.run("initrd", "--what").returncode == 2
