@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
 #include "klog/explain.h"
 #include "klog/names.h"
+
+#define MEMORY_GONE "the memory was used up and nothing could be freed"
 
 /* The first row whose word is in the title counts. */
 static const struct {
@@ -8,7 +12,8 @@ static const struct {
 } meanings[] = {
     { "sysrq triggered crash", "a person (or a program) asked for the crash: SysRq c",
       "nothing is broken; see who writes to /proc/sysrq-trigger if nobody meant it" },
-    { "NULL pointer dereference", "the kernel followed a pointer that was NULL", NULL },
+    { "NULL pointer dereference", "the kernel followed a pointer that was NULL",
+      "most likely a bug of the code that is marked or of its callers, seldom of the hardware" },
     { "use-after-free", "memory was used after it had been given back", NULL },
     { "out-of-bounds", "memory beside an object was used", NULL },
     { "double-free", "memory was given back twice", NULL },
@@ -59,12 +64,12 @@ static const struct {
       "and undervolting" },
     { "ardware Error", "the firmware or processor reported an error of the hardware",
       "this is hardware: see the lines beginning with [Hardware Error]" },
-    { "ut of memory", "the memory was used up and nothing could be freed",
-      "the task list in the log shows who had it" },
-    { "deadlocked on memory", "the memory was used up and nothing could be freed",
-      "the task list in the log shows who had it" },
-    { "out_of_memory", "the memory was used up and nothing could be freed",
-      "the task list in the log shows who had it" },
+    { "ut of memory", MEMORY_GONE,
+      "what grew? a leak shows as one task, or a kind of memory, that is far too big" },
+    { "deadlocked on memory", MEMORY_GONE,
+      "what grew? a leak shows as one task, or a kind of memory, that is far too big" },
+    { "out_of_memory", MEMORY_GONE,
+      "what grew? a leak shows as one task, or a kind of memory, that is far too big" },
     { "kill init", "the first process of the system ended; without it nothing can run",
       "the exit code's low byte is the signal that killed it (0x0b: a crash); look above it in the "
       "log for what init met" },
@@ -143,83 +148,48 @@ const char *klog_explain_title(const struct parsed_report *r)
     return i == SIZE_MAX ? "the kernel reported an error" : meanings[i].meaning;
 }
 
-static bool is_function(const struct klog_frame *frame, const char *name)
+void klog_format_uptime(double seconds, char *buf, size_t size)
 {
-    return name && span_eq(klog_function_base(frame->function), name);
+    static const double too_long = 1e9; /* a damaged time stamp */
+    unsigned s = seconds < too_long ? (unsigned)seconds : (unsigned)too_long;
+
+    if (s < 60)
+        (void)snprintf(buf, size, "%.1f s", seconds);
+    else if (s < 3600)
+        (void)snprintf(buf, size, "%u min %u s", s / 60, s % 60);
+    else if (s < 86400)
+        (void)snprintf(buf, size, "%u h %u min", s / 3600, s / 60 % 60);
+    else
+        (void)snprintf(buf, size, "%u day%s %u h", s / 86400, s < 2 * 86400 ? "" : "s",
+                       s / 3600 % 24);
+}
+
+struct span klog_crashed_function(const struct parsed_report *r)
+{
+    const struct klog_details *d = &r->details;
+    struct span base = d->has_rip ? klog_function_base(d->rip.function) : (struct span){ NULL, 0 };
+
+    /* The title of a lockup is of where the work came from; a person wants to see the loop. */
+    if ((r->flags & HEADER_ANCHOR) && base.n > 0 && !klog_is_helper(base, NULL))
+        return base;
+    return r->report.crash_function ? span_str(r->report.crash_function) : base;
+}
+
+const char *klog_explain_advice(const struct parsed_report *r)
+{
+    size_t i = find_meaning(r);
+
+    return i == SIZE_MAX ? NULL : meanings[i].advice;
+}
+
+bool klog_is_out_of_memory(const struct parsed_report *r)
+{
+    return strcmp(klog_explain_title(r), MEMORY_GONE) == 0;
 }
 
 bool klog_is_crashed(const struct parsed_report *r, const struct klog_frame *frame)
 {
-    const struct klog_details *d = &r->details;
+    struct span function = klog_crashed_function(r);
 
-    if (r->report.crash_function)
-        return is_function(frame, r->report.crash_function);
-    return d->has_rip && span_eq_span(frame->function, d->rip.function);
-}
-
-struct span klog_blamed_module(const struct parsed_report *r)
-{
-    const struct klog_details *d = &r->details;
-
-    if (d->has_rip && klog_is_crashed(r, &d->rip))
-        return d->rip.module;
-    for (size_t i = 0; i < d->n_frames; i++)
-        if (klog_is_crashed(r, &d->frames[i]))
-            return d->frames[i].module;
-    return d->has_rip ? d->rip.module : (struct span){ NULL, 0 };
-}
-
-static bool has_flag(struct span flags, char letter)
-{
-    return span_find_byte(flags, letter) != SIZE_MAX;
-}
-
-static struct span flags_of(const struct klog_details *d, struct span name)
-{
-    for (size_t i = 0; i < d->n_modules; i++)
-        if (d->modules[i].name.n == name.n && memcmp(d->modules[i].name.p, name.p, name.n) == 0)
-            return d->modules[i].flags;
-    return (struct span){ NULL, 0 };
-}
-
-static void advise_module(const struct parsed_report *r, struct strbuf *out)
-{
-    struct span module = klog_blamed_module(r), flags;
-
-    if (module.n == 0)
-        return;
-    flags = flags_of(&r->details, module);
-    if (has_flag(flags, 'P') || has_flag(flags, 'O') || has_flag(flags, 'E'))
-        (void)
-            strbuf_printf(out,
-                          "it happened in %.*s, a module that is not the kernel's own: try without "
-                          "it, or tell its maker\n",
-                          (int)MIN(module.n, (size_t)64), module.p);
-    else
-        (void)strbuf_printf(out,
-                            "it happened in the driver %.*s: modinfo %.*s says what it is for\n",
-                            (int)MIN(module.n, (size_t)64), module.p,
-                            (int)MIN(module.n, (size_t)64), module.p);
-}
-
-int klog_advice(const struct parsed_report *r, struct strbuf *out)
-{
-    const struct klog_details *d = &r->details;
-    size_t i = find_meaning(r);
-
-    if (i != SIZE_MAX && meanings[i].advice)
-        (void)strbuf_printf(out, "%s\n", meanings[i].advice);
-    advise_module(r, out);
-    if (has_flag(d->taints, 'D') || has_flag(d->taints, 'W'))
-        (void)strbuf_str(out,
-                         "an earlier oops or warning of this boot may be the cause: look for the "
-                         "first one in the log\n");
-    if (has_flag(d->taints, 'M') && !span_contains(span_str(r->report.title), "achine check"))
-        (void)strbuf_str(out, "the hardware had reported errors before: see the mce: lines\n");
-    if (r->corrupted)
-        (void)strbuf_printf(out, "the log is damaged (%s): title and trace may mislead\n", r->why);
-    if (!has_flag(d->taints, 'P') && !has_flag(d->taints, 'O') && r->report.title)
-        (void)strbuf_str(out, "whether it is known: search for the title, on syzbot and in the "
-                              "distribution's bug tracker\n");
-    return out->failed;
+    return function.n > 0 && span_eq_span(klog_function_base(frame->function), function);
 }

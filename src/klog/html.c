@@ -221,16 +221,13 @@ static void write_trace(struct strbuf *out, const struct parsed_report *r)
     (void)strbuf_str(out, "</section>\n");
 }
 
-static int write_advice(struct strbuf *out, const struct parsed_report *r,
-                        const struct klog_view *view)
+static int write_advice(struct strbuf *out, const struct klog *klog, const struct parsed_report *r,
+                        const struct klog_scene *scene, const struct klog_view *view)
 {
     _cleanup_strbuf_ struct strbuf advice = { 0 };
     struct span rest, line;
-    int ret = klog_advice(r, &advice);
+    int ret = klog_advice(klog, r, scene, view, &advice);
 
-    if (ret == 0 && view->vmcore)
-        ret = strbuf_printf(&advice, "the memory is in %s: crash vmlinux FILE, or drgn -c FILE\n",
-                            view->vmcore);
     if (ret < 0 || advice.n == 0)
         return ret;
     (void)strbuf_str(out, "<section><h2>What to look at next</h2>\n<ul class=\"plain\">\n");
@@ -372,7 +369,7 @@ int klog_to_html(const struct klog *klog, const struct klog_view *view, struct s
         write_header(out, r);
         write_facts(out, r, view, &scene);
         write_trace(out, r);
-        ret = write_advice(out, r, view);
+        ret = write_advice(out, klog, r, &scene, view);
         if (ret < 0)
             return ret;
         (void)html_timeline(out, klog, r);

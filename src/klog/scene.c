@@ -3,6 +3,8 @@
 
 enum { MAX_PREFIX = 512, USUAL_PAGE = 4 /* KiB */ };
 
+#define MAX_PAGES (UINT64_C(1) << 40)
+
 struct klog_line klog_line_at(const struct klog_input *input, size_t line)
 {
     const struct klog_entry *e = &input->lines[line];
@@ -28,8 +30,10 @@ static bool number_after(struct span s, const char *word, uint64_t *out)
 
 /* Sums in pages and in KiB of one memory state (mm/show_mem.c). */
 struct gathering {
-    uint64_t ram_pages, free_pages, zones_free, anon, file, slab;
+    uint64_t ram_pages, reserved_pages, free_pages, zones_free, anon, file, slab;
     bool has_ram;
+    unsigned rss_column; /* of the list of tasks, 0: not in one */
+    unsigned name_column;
 };
 
 /* These counts are of pages. */
@@ -74,8 +78,70 @@ static void take_memory(struct gathering *g, struct klog_memory *m, struct span 
         m->swap_free = n;
     else if (span_starts(s, "Total swap") && number_after(s, "=", &n))
         m->swap_total = n;
-    else if (span_ends(s, " pages RAM") && span_take_dec(&s, &n))
+    else if (span_ends(s, " pages RAM") && span_take_dec(&s, &n) && n < MAX_PAGES)
         g->ram_pages = n, g->has_ram = true;
+    else if (span_ends(s, " pages reserved") && span_take_dec(&s, &n))
+        g->reserved_pages = n;
+}
+
+/* "[  pid  ]   uid  tgid total_vm      rss …  name" (mm/oom_kill.c, dump_tasks): the columns differ
+ * from kernel to kernel, and the name is the last one. */
+static bool take_task_head(struct gathering *g, struct klog_tasks *t, struct span s)
+{
+    unsigned column = 0, rss = 0;
+    struct span word;
+
+    if (!span_contains(s, "] ") || !span_contains(s, " total_vm ") || !span_ends(s, " name"))
+        return false;
+    (void)span_take(&s, span_find_byte(s, ']') + 1);
+    while (span_next_word(&s, &word)) {
+        column++;
+        if (span_eq(word, "rss"))
+            rss = column;
+    }
+    g->rss_column = rss;
+    g->name_column = column;
+    t->n_biggest = 0;
+    return true;
+}
+
+static void keep_if_big(struct klog_tasks *t, const struct klog_task *task)
+{
+    unsigned at = t->n_biggest;
+
+    while (at > 0 && t->biggest[at - 1].rss < task->rss)
+        at--;
+    if (at == SCENE_MAX_BIGGEST)
+        return;
+    if (t->n_biggest < SCENE_MAX_BIGGEST)
+        t->n_biggest++;
+    memmove(&t->biggest[at + 1], &t->biggest[at], (t->n_biggest - at - 1) * sizeof(*task));
+    t->biggest[at] = *task;
+}
+
+/* A row of that list: "[    219]     0   219      646       15 …  0 crash". Sizes are in pages. */
+static void take_task_row(struct gathering *g, struct klog_tasks *t, struct span s)
+{
+    struct klog_task task = { 0 };
+    struct span word;
+
+    if (g->rss_column == 0 || !span_skip(&s, "["))
+        return;
+    s = span_trim(s);
+    if (!span_take_dec(&s, &task.pid))
+        return;
+    s = span_trim(s);
+    if (!span_skip(&s, "]"))
+        return;
+    for (unsigned column = 1; column < g->name_column; column++) {
+        if (!span_next_word(&s, &word))
+            return;
+        if (column == g->rss_column && (!span_take_dec(&word, &task.rss) || task.rss >= MAX_PAGES))
+            return;
+    }
+    task.name = span_trim(s);
+    if (task.name.n > 0 && task.rss > 0)
+        keep_if_big(t, &task);
 }
 
 /* What a page is follows from the free memory, which is told both ways; zones round it. */
@@ -88,6 +154,20 @@ static uint64_t page_size(const struct gathering *g)
             g->free_pages <= g->zones_free / sizes[i] * 3 / 2 + 16)
             return sizes[i];
     return USUAL_PAGE;
+}
+
+static void sum_up(const struct gathering *g, struct klog_memory *m)
+{
+    uint64_t page = page_size(g), told;
+
+    m->known = true;
+    m->total = (g->ram_pages - MIN(g->reserved_pages, g->ram_pages)) * page;
+    m->free = g->zones_free;
+    m->anonymous = g->anon * page;
+    m->file = g->file * page;
+    m->slab = g->slab * page;
+    told = m->free + m->anonymous + m->file + m->slab;
+    m->other = m->total > told ? m->total - told : 0;
 }
 
 static void take_task(struct klog_tasks *t, struct span s)
@@ -104,6 +184,7 @@ static void take_task(struct klog_tasks *t, struct span s)
 void klog_scene_read(const struct klog *klog, const struct parsed_report *report,
                      struct klog_scene *out)
 {
+    static const char foreign[] = ": loading out-of-tree module taints kernel.";
     struct klog_scene scene = { .seconds = -1 };
     struct gathering g = { 0 };
 
@@ -118,18 +199,16 @@ void klog_scene_read(const struct klog *klog, const struct parsed_report *report
             take_task(&scene.tasks, s);
         else if (span_starts(s, "Out of memory: Killed") || span_starts(s, "Killed process"))
             scene.victim = s;
+        else if (scene.foreign.n == 0 && span_ends(s, foreign))
+            scene.foreign = (struct span){ s.p, s.n - strlen(foreign) };
+        else if (s.p[0] == '[' && !take_task_head(&g, &scene.tasks, s))
+            take_task_row(&g, &scene.tasks, s);
         else
             take_memory(&g, &scene.memory, s);
     }
-    if (g.has_ram) {
-        uint64_t page = page_size(&g);
-
-        scene.memory.known = true;
-        scene.memory.total = g.ram_pages * page;
-        scene.memory.free = g.zones_free;
-        scene.memory.anonymous = g.anon * page;
-        scene.memory.file = g.file * page;
-        scene.memory.slab = g.slab * page;
-    }
+    if (g.has_ram)
+        sum_up(&g, &scene.memory);
+    for (unsigned i = 0; i < scene.tasks.n_biggest; i++)
+        scene.tasks.biggest[i].rss *= page_size(&g);
     *out = scene;
 }

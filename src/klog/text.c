@@ -101,8 +101,12 @@ static void write_when(const struct writer *w, const struct klog_view *view,
     if (view->time > 0 && gmtime_r(&time, &tm) &&
         strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm) > 0)
         (void)strbuf_str(w->out, date);
-    if (scene->seconds >= 0)
-        (void)strbuf_printf(w->out, "%s%.1f s after the boot", date[0] ? ", " : "", scene->seconds);
+    if (scene->seconds >= 0) {
+        char uptime[64];
+
+        klog_format_uptime(scene->seconds, uptime, sizeof(uptime));
+        (void)strbuf_printf(w->out, "%s%s after the boot", date[0] ? ", " : "", uptime);
+    }
     (void)strbuf_char(w->out, '\n');
 }
 
@@ -144,9 +148,9 @@ static void write_memory(const struct writer *w, const struct klog_memory *m)
     label(w, "memory");
     (void)strbuf_printf(w->out, "%llu of %llu MiB free", (unsigned long long)m->free / 1024,
                         (unsigned long long)m->total / 1024);
-    (void)strbuf_printf(w->out, "; programs %llu, files %llu, slab %llu MiB",
+    (void)strbuf_printf(w->out, "; programs %llu, files %llu, slab %llu, other %llu MiB",
                         (unsigned long long)m->anonymous / 1024, (unsigned long long)m->file / 1024,
-                        (unsigned long long)m->slab / 1024);
+                        (unsigned long long)m->slab / 1024, (unsigned long long)m->other / 1024);
     if (m->swap_total > 0)
         (void)strbuf_printf(w->out, "; swap %llu of %llu MiB free",
                             (unsigned long long)m->swap_free / 1024,
@@ -163,7 +167,25 @@ static void write_tasks(const struct writer *w, const struct klog_tasks *t)
                         t->blocked);
 }
 
-static void write_frame(const struct writer *w, const struct klog_frame *f, bool crashed)
+/* Where in the log all this is. */
+static void write_source(const struct writer *w, const struct klog *klog,
+                         const struct parsed_report *r, const struct klog_view *view)
+{
+    const struct klog_input *input = &klog->input;
+
+    label(w, "log");
+    (void)strbuf_printf(w->out, "lines %u to %u of %u", r->report.first_line, r->report.last_line,
+                        input->lines[input->n_lines - 1].number);
+    if (view->source && strcmp(view->source, "-") != 0) {
+        (void)strbuf_str(w->out, ", ");
+        (void)utf8_append_plain(w->out, span_str(view->source));
+    }
+    (void)strbuf_char(w->out, '\n');
+}
+
+/* A function that calls itself is shown once. */
+static void write_frame(const struct writer *w, const struct klog_frame *f, bool crashed,
+                        unsigned times)
 {
     struct span function = { f->function.p, MIN(f->function.n, (size_t)200) };
 
@@ -182,6 +204,42 @@ static void write_frame(const struct writer *w, const struct klog_frame *f, bool
     }
     if (crashed)
         end_style(w);
+    if (times > 1)
+        (void)strbuf_printf(w->out, "  (%u times)", times);
+    (void)strbuf_char(w->out, '\n');
+}
+
+static bool is_same_frame(const struct klog_frame *a, const struct klog_frame *b)
+{
+    return a->offset == b->offset && a->reliable == b->reliable &&
+           span_eq_span(a->function, b->function) && span_eq_span(a->module, b->module);
+}
+
+/* How often a frame stands in a row, from the i-th of its trace on. */
+static unsigned count_same(const struct klog_details *d, const struct klog_trace *t, size_t i)
+{
+    const struct klog_frame *frames = d->frames + t->first;
+    unsigned n = 1;
+
+    while (i + n < t->n && is_same_frame(&frames[i], &frames[i + n]))
+        n++;
+    return n;
+}
+
+static void write_left_out(const struct writer *w, unsigned more, unsigned unreliable)
+{
+    char words[128] = "     not shown:";
+    size_t n = strlen(words);
+
+    if (more + unreliable == 0)
+        return;
+    if (more > 0)
+        n += (size_t)snprintf(words + n, sizeof(words) - n, " %u more frames%s", more,
+                              unreliable > 0 ? "," : "");
+    if (unreliable > 0)
+        (void)snprintf(words + n, sizeof(words) - n, " %u that the kernel is unsure of",
+                       unreliable);
+    styled(w, DIM, span_str(words));
     (void)strbuf_char(w->out, '\n');
 }
 
@@ -199,35 +257,28 @@ static void write_trace(const struct writer *w, const struct parsed_report *r)
     for (size_t i = 0; t && i < t->n; i++)
         marked |= d->has_rip && span_eq_span(d->frames[t->first + i].function, d->rip.function);
     if (d->has_rip && !marked) {
-        write_frame(w, &d->rip, klog_is_crashed(r, &d->rip));
+        write_frame(w, &d->rip, klog_is_crashed(r, &d->rip), 1);
         marked = klog_is_crashed(r, &d->rip);
         shown++;
     } else {
         marked = false;
     }
-    for (size_t i = 0; t && i < t->n; i++) {
+    for (size_t i = 0, times; t && i < t->n; i += times) {
         const struct klog_frame *f = &d->frames[t->first + i];
         bool crashed = !marked && klog_is_crashed(r, f);
 
+        times = count_same(d, t, i);
         if (!f->reliable && !crashed) {
-            unreliable++;
-        } else if (shown == MAX_SHOWN_FRAMES && !crashed) {
-            more++;
+            unreliable += (unsigned)times;
+        } else if (shown >= MAX_SHOWN_FRAMES && !crashed) {
+            more += (unsigned)times;
         } else {
-            write_frame(w, f, crashed);
+            write_frame(w, f, crashed, (unsigned)times);
             shown++;
             marked |= crashed;
         }
     }
-    if (more + unreliable > 0) {
-        char words[96];
-
-        (void)snprintf(words, sizeof(words),
-                       "     (not shown: %u more, %u that the kernel is unsure of)", more,
-                       unreliable);
-        styled(w, DIM, span_str(words));
-        (void)strbuf_char(w->out, '\n');
-    }
+    write_left_out(w, more, unreliable);
 }
 
 static void write_other_events(const struct writer *w, const struct klog *klog, size_t primary)
@@ -255,17 +306,15 @@ static void write_other_events(const struct writer *w, const struct klog *klog, 
         (void)strbuf_printf(w->out, "  and %zu more\n", others - shown);
 }
 
-static int write_advice(const struct writer *w, const struct parsed_report *r,
+static int write_advice(const struct writer *w, const struct klog *klog,
+                        const struct parsed_report *r, const struct klog_scene *scene,
                         const struct klog_view *view)
 {
     _cleanup_strbuf_ struct strbuf advice = { 0 };
     struct span rest, line;
-    int ret = klog_advice(r, &advice);
+    int ret = klog_advice(klog, r, scene, view, &advice);
 
-    if (ret == 0 && view->vmcore)
-        ret = strbuf_printf(&advice, "the memory is in %s: crash vmlinux FILE, or drgn -c FILE\n",
-                            view->vmcore);
-    if (ret < 0)
+    if (ret < 0 || advice.n == 0)
         return ret;
     heading(w, "What to look at next");
     rest = strbuf_view(&advice);
@@ -319,8 +368,9 @@ int klog_to_text(const struct klog *klog, const struct klog_view *view, struct s
     write_tasks(&w, &scene.tasks);
     field(&w, "killed", scene.victim);
     field(&w, "signature", span_str(r->report.signature));
+    write_source(&w, klog, r, view);
     write_trace(&w, r);
     write_other_events(&w, klog, primary);
-    ret = write_advice(&w, r, view);
+    ret = write_advice(&w, klog, r, &scene, view);
     return ret < 0 ? ret : out->failed;
 }
