@@ -8,6 +8,7 @@
 #include "pstore/panic_policy.h"
 #include "pstore/records.h"
 #include "spool/boot_marker.h"
+#include "status/crash_kernel.h"
 #include "status/entry.h"
 #include "status/proven.h"
 #include "status/status.h"
@@ -17,6 +18,7 @@ enum { MAX_ADVICE = 12 };
 /* Everything that status says, before it is said. */
 struct status {
     struct pstore_backend backend;
+    struct crash_kernel kdump;
     bool armed;
     struct panic_finding panic[PANIC_FINDINGS_MAX];
     size_t n_panic;
@@ -64,6 +66,9 @@ static int look_at_spool(const struct context *context, struct status *s)
 
     s->spool_error = r;
     proven_read(&context->root, -EBADF, pstore_backend_mechanism(&s->backend), &s->proven);
+    if (crash_kernel_read(&context->root, r == 0 ? &spool : NULL, &s->kdump) < 0)
+        return -ENOMEM;
+    s->armed |= s->kdump.loaded;
     if (r == -ENOENT)
         return 0; /* made by the first collection */
     if (r == 0)
@@ -86,18 +91,22 @@ static int look_at_spool(const struct context *context, struct status *s)
 
 static void make_advice(const struct context *context, struct status *s)
 {
-    char proof[256];
+    bool kdump = !context->config.use_pstore_ram || (!s->armed && s->kdump.reserved > 0);
+    char proof[256], crash_kernel[400];
 
     if (s->blocked)
         advise(s, "arming was stopped because it brought the machine down before; to arm again: "
                   "kdump-steamos arm --force");
-    else if (!s->armed && !s->backend.supported)
+    else if (!s->armed && !s->backend.supported && !kdump)
         advise(s, "this kernel has no pstore: build it with CONFIG_PSTORE and CONFIG_PSTORE_RAM");
-    else if (!s->armed && !context->config.use_pstore_ram)
-        advise(s, "USE_PSTORE_RAM=0 in /etc/default/kdump: set it to 1 to record crashes in RAM");
-    else if (!s->armed)
+    else if (!s->armed && !kdump)
         advise(s, "arm this boot: kdump-steamos arm (at every boot: systemctl enable --now "
                   "kdump-steamos.service)");
+    crash_kernel_advise(&s->kdump, kdump, crash_kernel, sizeof(crash_kernel));
+    if (crash_kernel[0] && !s->blocked)
+        advise(s, "%s", crash_kernel);
+    if (!s->armed && !context->config.use_pstore_ram)
+        advise(s, "or record crashes in RAM: USE_PSTORE_RAM=1 in /etc/default/kdump");
     if (s->backend.supported && !s->backend.mounted)
         advise(s, "pstore is not mounted: mount -t pstore pstore /sys/fs/pstore");
     for (size_t i = 0; i < s->n_panic; i++)
@@ -106,6 +115,8 @@ static void make_advice(const struct context *context, struct status *s)
                (long long)s->panic[i].wanted);
     if (s->uncollected)
         advise(s, "a crash waits in pstore: kdump-steamos collect");
+    if (s->kdump.uncollected)
+        advise(s, "what the crash kernel saved waits in crash/: kdump-steamos collect");
     proven_advise(&s->proven, proof, sizeof(proof));
     if (proof[0])
         advise(s, "%s", proof);
@@ -132,16 +143,41 @@ static int gather(const struct context *context, struct status *s)
     return 0;
 }
 
+/* What records: the crash kernel is started before pstore's turn comes. */
+static int print_ways(const struct context *context, const struct status *s)
+{
+    _cleanup_strbuf_ struct strbuf pstore = { 0 }, kdump = { 0 };
+    bool mentioned = s->kdump.loaded || s->kdump.reserved > 0 || !context->config.use_pstore_ram;
+
+    (void)pstore_backend_describe(&s->backend, &pstore);
+    crash_kernel_describe(&s->kdump, &kdump);
+    if (pstore.failed || kdump.failed)
+        return -ENOMEM;
+    if (s->kdump.loaded)
+        printf("armed: %s\n", strbuf_cstr(&kdump));
+    else
+        printf("%s: %s\n", s->armed ? "armed" : "not armed", strbuf_cstr(&pstore));
+    if (s->kdump.loaded && pstore_backend_armed(&s->backend))
+        printf("besides: %s\n", strbuf_cstr(&pstore));
+    else if (!s->kdump.loaded && mentioned)
+        printf("kdump: %s\n", strbuf_cstr(&kdump));
+    return 0;
+}
+
+/* "kdump", "pstore", "none" */
+static const char *mode(const struct status *s)
+{
+    return s->kdump.loaded ? "kdump" : pstore_backend_armed(&s->backend) ? "pstore" : "none";
+}
+
 static int print_text(const struct context *context, const struct status *s)
 {
     _cleanup_strbuf_ struct strbuf how = { 0 }, to = { 0 };
     const struct config *config = &context->config;
     char when[32];
 
-    if (pstore_backend_describe(&s->backend, &how) < 0)
+    if (print_ways(context, s) < 0)
         return log_oom();
-    printf("%s: %s\n", s->armed ? "armed" : "not armed", strbuf_cstr(&how));
-    strbuf_clear(&how);
     proven_describe(&s->proven, &how);
     printf("%s\n", strbuf_cstr(&how));
     printf("reports: %u pending, %u sent, %u kept, %u failed, in %s\n", s->counts[SPOOL_PENDING],
@@ -188,9 +224,10 @@ static int print_json(const struct context *context, const struct status *s)
     for (int state = 0; state < SPOOL_N_STATES; state++)
         (void)json_object_set_new(reports, spool_state_name((enum spool_state)state),
                                   json_integer(s->counts[state]));
-    top = json_pack("{s:b, s:o, s:o, s:b, s:o, s:s, s:o, s:b, s:s, s:o}", "armed", s->armed, "backend",
-                    backend_json(&s->backend), "proven", proven_to_json(&s->proven), "blocked", s->blocked, "reports", reports, "folder",
-                    context->config.kdump_folder, "last",
+    top = json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:o, s:s, s:o, s:b, s:s, s:o}", "armed",
+                    s->armed, "mode", mode(s), "backend", backend_json(&s->backend), "kdump",
+                    crash_kernel_to_json(&s->kdump), "proven", proven_to_json(&s->proven),
+                    "blocked", s->blocked, "reports", reports, "folder", context->config.kdump_folder, "last",
                     s->last ? report_entry_to_json(s->last) : json_null(), "submission",
                     context->config.log_submission && config_has_backend(&context->config),
                     "post_url", context->config.post_url, "advice", advice);

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""status: what it says of the crash kernel and of what is reserved for it."""
+
+import json
+
+import pytest
+
+from test_status import NOT_ARMED, arm, status, tree  # noqa: F401
+from tree import FOLDER, TIME, stamp
+
+LINE = 'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT crashkernel=112M" # kdump-steamos\n'
+
+
+@pytest.fixture
+def kdump(tree):  # noqa: F811
+    """A crash kernel is wanted, and this kernel can load one."""
+    tree.config(USE_PSTORE_RAM="0")
+    tree.kexec = lambda loaded, mib: (
+        tree.write("sys/kernel/kexec_crash_loaded", f"{loaded}\n"),
+        tree.write("sys/kernel/kexec_crash_size", f"{mib << 20}\n"))
+    tree.kexec(0, 0)
+    return tree
+
+
+def advice(tree):  # noqa: F811
+    return "\n".join(status(tree)[1]["advice"])
+
+
+def test_armed(kdump):
+    kdump.kexec(1, 96)
+    kdump.write(f"{FOLDER}/kdump-initrd-6.1.99-valve9.img", b"x" * (1 << 20))
+    code, found = status(kdump)
+    assert (code, found["armed"], found["mode"]) == (0, True, "kdump")
+    assert (found["kdump"]["reserved"], found["kdump"]["needed"]) == (96 << 20, 88 << 20)
+    assert "armed: a crash starts the crash kernel (kdump): 96 MiB reserved, some 88 MiB needed " \
+           "with the capture image of 1 MiB\n" in kdump.run("status").stdout
+    arm(kdump)
+    out = kdump.run("status").stdout
+    assert out.startswith("armed: a crash starts") and "\nbesides: ramoops" in out
+
+
+def test_too_little(kdump):
+    kdump.kexec(1, 64)
+    kdump.write(f"{FOLDER}/kdump-initrd-6.1.99-valve9.img", b"x" * (1 << 20))
+    assert "set CRASHKERNEL=96M" in advice(kdump)
+
+
+def test_what_to_do(kdump):
+    code, found = status(kdump)
+    assert (code, found["mode"]) == (NOT_ARMED, "none")
+    assert "reserve memory for a crash kernel, and reboot: kdump-steamos arm" in advice(kdump)
+    kdump.write("etc/default/grub.d/kdump-steamos.cfg", LINE)
+    assert "reboot: the next boot reserves memory for crashes (crashkernel=112M, by " \
+           "/etc/default/grub.d/kdump-steamos.cfg)" in advice(kdump)
+    assert status(kdump)[1]["kdump"]["next_boot"] == "crashkernel=112M"
+    kdump.write("proc/cmdline", "quiet crashkernel=112M\n")
+    assert "could not reserve crashkernel=112M" in advice(kdump)
+    kdump.kexec(0, 112)
+    assert "load the crash kernel: kdump-steamos arm" in advice(kdump)
+    kdump.kexec(1, 112)
+    assert "crash kernel" not in advice(kdump)
+    assert "\nkdump: " not in kdump.run("status").stdout
+
+
+def test_the_line_in_the_file_of_all(kdump):
+    kdump.write("etc/default/grub", "A=1\n" + LINE)
+    assert "by /etc/default/grub)" in advice(kdump)
+
+
+def test_captures(kdump):
+    kdump.write(f"{FOLDER}/crash/vmcore.{stamp(TIME)}", "core")
+    kdump.write(f"{FOLDER}/crash/vmcore-incomplete.{stamp(TIME)}", "core")
+    found = status(kdump)[1]["kdump"]
+    assert (found["vmcores"], found["uncollected"]) == (2, False)
+    kdump.write(f"{FOLDER}/crash/{stamp(TIME, seconds=True)}/dmesg.txt", "text")
+    assert status(kdump)[1]["kdump"]["uncollected"]
+    assert "what the crash kernel saved waits in crash/" in advice(kdump)
+
+
+def test_pstore_is_enough(tree):  # noqa: F811
+    arm(tree)
+    code, found = status(tree)
+    assert (code, found["mode"], found["kdump"]["supported"]) == (0, "pstore", False)
+    assert "crash kernel" not in json.dumps(found["advice"])
+    assert "kdump:" not in tree.run("status").stdout
