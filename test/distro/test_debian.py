@@ -91,6 +91,7 @@ def first_boot(s):
     s.note("again", "for i in 1 2; do systemctl restart kdump-steamos.service && systemctl start "
            "kdump-steamos.service kdump-steamos-collect.service || exit 1; done; "
            "systemctl --failed --no-legend | grep kdump")
+    s.note("failure", "systemctl status --no-pager --failed 'kdump-steamos*'; true")
     s.status("still armed")
     s.guest.run("systemctl start kdump-steamos-settled.service")
     s.guest.reboots("kdump-steamos test --yes")
