@@ -253,8 +253,14 @@ static int set_post(CURL *curl, const struct http_request *request)
     return 0;
 }
 
-static bool is_unreachable(CURLcode code)
+/* Nobody was there. A time-out says so only where no connection had come about. */
+static bool is_unreachable(CURL *curl, CURLcode code)
 {
+    curl_off_t connected = 0;
+
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return curl_api.curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected) == CURLE_OK &&
+               connected == 0;
     return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY ||
            code == CURLE_COULDNT_CONNECT;
 }
@@ -281,7 +287,7 @@ int http_perform(const struct http_request *request, struct http_answer *answer)
     if (t.too_long && request->cut_answer)
         code = CURLE_OK; /* we have ended it, behind the status */
     if (code != CURLE_OK) {
-        answer->unreachable = is_unreachable(code);
+        answer->unreachable = is_unreachable(curl, code);
         if (t.too_long)
             (void)snprintf(answer->error, sizeof(answer->error), "the answer is too long");
         else if (!answer->error[0])
