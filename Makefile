@@ -19,7 +19,7 @@ SETUP_FLAGS := --prefix=$(PREFIX) --sysconfdir=/etc --sbindir=bin
 SANITIZE := -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
 
 .PHONY: all setup demo check check-vm check-fast check-distro bench dev fuzz install vm-shell clean dist \
-	deb arch
+	deb arch enable
 
 all: $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD)
@@ -80,6 +80,16 @@ vm-shell: setup
 
 install: all
 	DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD) --no-rebuild
+
+# After install on a running system; the packages do it by themselves.
+UNITS := $(addprefix kdump-steamos,.service -settled.timer -collect.service -reserve.service \
+	-submit.path -submit.timer)
+enable:
+	systemd-sysusers kdump-steamos.conf
+	systemctl daemon-reload
+	systemctl preset $(UNITS)
+	/usr/lib/systemd/systemd-sysctl 60-kdump-steamos.conf
+	systemctl start $(UNITS)
 
 dist:
 	git archive --prefix=kdump-steamos-$$(sed -n "s/^  version: '\(.*\)',/\1/p" meson.build)/ \

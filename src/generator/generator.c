@@ -59,6 +59,7 @@ static int write_folder(const struct root *root, const char *out, const char *fo
         { "kdump-steamos-submit.service", "[Unit]\nRequiresMountsFor=%1$s\n"
                                           "ConditionPathExistsGlob=|%1$s/steamos-*.zip\n"
                                           "[Service]\nBindPaths=-%1$s\n" },
+        { "kdump-steamos-reserve.service", "[Unit]\nRequiresMountsFor=%1$s\n" },
         { "kdump-steamos-submit.path", "[Path]\nPathChanged=%1$s\n" },
     };
 

@@ -81,7 +81,8 @@ def first_boot(s):
            "dpkg -i first.deb 2>&1", 300)
     s.guest.put("/etc/default/kdump.d/10-server.conf", f"POST_URL={s.server}")
     s.note("enabled", "systemctl is-enabled kdump-steamos.service kdump-steamos-settled.timer "
-           "kdump-steamos-collect.service kdump-steamos-submit.path kdump-steamos-submit.timer")
+           "kdump-steamos-collect.service kdump-steamos-reserve.service kdump-steamos-submit.path "
+           "kdump-steamos-submit.timer")
     s.note("active", "systemctl is-active kdump-steamos.service; "
            "systemctl --failed --no-legend | grep kdump; true")
     s.note("sysctl", "cat /proc/sys/kernel/panic /proc/sys/kernel/panic_on_oops")
@@ -157,7 +158,7 @@ def read_only_and_full(s):
 
 
 def nothing_to_do(s):
-    """What a boot costs that has nothing to collect; then upgrade and removal."""
+    """What a boot costs that has nothing to collect."""
     s.note("settled idle", "systemctl is-system-running --wait", machine.BOOT_TIMEOUT)
     s.note("time", "systemd-analyze time")
     s.note("blame", "systemd-analyze blame --no-pager | grep -E 'kdump|multi-user'; true")
@@ -165,6 +166,35 @@ def nothing_to_do(s):
     s.note("times", "systemctl show -p Id -p InactiveExitTimestampMonotonic -p "
            "ActiveEnterTimestampMonotonic -p InactiveEnterTimestampMonotonic multi-user.target "
            "kdump-steamos.service kdump-steamos-collect.service")
+
+
+def crash_kernel(s):
+    """As README says: two lines of configuration, two services, one reboot, and a crash."""
+    s.guest.put("/etc/default/kdump.d/20-kdump.conf", "USE_PSTORE_RAM=0")
+    s.note("kdump wanted", "systemctl restart kdump-steamos.service kdump-steamos-reserve.service; "
+           "journalctl -b -o cat -u kdump-steamos.service -u kdump-steamos-reserve.service | tail -12",
+           300)
+    s.status("kdump before the reboot")
+    s.note("grub edited", "grep -rhc crashkernel= /etc/default/grub /etc/default/grub.d "
+           "/boot/grub/grub.cfg")
+    s.guest.reboots("systemctl reboot")
+    s.waits_for("[ $(cat /sys/kernel/kexec_crash_loaded) = 1 ]")
+    s.note("kdump journal", "journalctl -b -o cat -u kdump-steamos.service -u "
+           "kdump-steamos-reserve.service | tail -12")
+    s.status("kdump armed")
+    s.note("reserved", "cat /sys/kernel/kexec_crash_loaded /sys/kernel/kexec_crash_size; "
+           f"ls -l {FOLDER}")
+    s.guest.run("systemctl start kdump-steamos-settled.service")
+    s.guest.reboots("kdump-steamos test --yes")
+    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 4 ]")
+    s.status("kdump proven")
+    s.note("kdump list", "kdump-steamos list --json")
+    s.reports("reports after kdump")
+    s.note("kdump report", f"cd {FOLDER}/sent_logs && kdump-steamos report $(ls -t *.zip | head -1)")
+
+
+def upgrade_and_removal(s):
+    """The configuration and the reports survive both, and nothing is left of what was armed."""
     s.guest.check("echo SCRUB=1 >>/etc/default/kdump")
     s.note("upgraded", "cd /root/p && dpkg -i --force-confold second.deb 2>&1", 300)
     s.note("version", "kdump-steamos --version")
@@ -173,7 +203,7 @@ def nothing_to_do(s):
            "2>/dev/null; cat /sys/module/pstore/parameters/backend; "
            "systemctl list-units --all --no-legend 'kdump-steamos*'", 300)
     s.note("left", "cat /etc/default/kdump.d/10-server.conf; tail -1 /etc/default/kdump; "
-           "grep -c kdump /etc/default/grub /boot/grub/grub.cfg")
+           "grep -rc crashkernel= /etc/default/grub /etc/default/grub.d /boot/grub/grub.cfg")
     s.reports("reports after removal")
     s.note("purged", "dpkg -P kdump-steamos 2>&1; ls /etc/default/kdump /usr/bin/kdump-steamos "
            "/etc/systemd/system/*/kdump-steamos* 2>/dev/null", 300)
@@ -198,7 +228,8 @@ def story(one_at_a_time, tmp_path_factory):
         with machine.Machine(disk, folder / "machine", extra=extra) as guest:
             told = Story(guest, server.url.replace("127.0.0.1", "10.0.2.2"))
             guest.settle()
-            for chapter in (first_boot, after_the_test, without_home, nothing_to_do):
+            for chapter in (first_boot, after_the_test, without_home, nothing_to_do, crash_kernel,
+                            upgrade_and_removal):
                 start = time.monotonic()
                 chapter(told)
                 print(f"=== {chapter.__name__}: {time.monotonic() - start:.0f} s")
@@ -215,7 +246,7 @@ def output(story, name, status=0):
 
 def test_installed_is_armed(story):
     output(story, "installed")
-    assert output(story, "enabled").split() == ["enabled"] * 5
+    assert output(story, "enabled").split() == ["enabled"] * 6
     assert output(story, "active").split() == ["active"]
     assert output(story, "sysctl").split() == ["-1", "1"]
     code, status = story.seen["armed"]
@@ -314,6 +345,24 @@ def test_what_a_boot_costs(story):
     assert collecting < boot / 50
 
 
+def test_the_crash_kernel_is_reserved_by_the_service(story):
+    assert any(int(count) > 0 for count in output(story, "grub edited", 0).split())
+    code, status = story.seen["kdump armed"]
+    assert (code, status["armed"]) == (0, True), output(story, "kdump journal")
+    loaded, size, *files = output(story, "reserved").split("\n", 2)
+    assert loaded == "1" and 64 << 20 <= int(size) <= 256 << 20
+    assert re.search(r"kdump-initrd-6\.\S+\.img", files[0])
+
+
+def test_the_crash_kernel_is_proven(story):
+    code, status = story.seen["kdump proven"]
+    proof = status["proven"]["proof"]
+    assert (code, status["proven"]["holds"], proof["mechanism"], proof["test"]) == \
+        (0, True, "kdump", True)
+    assert len(output(story, "reports after kdump").split()) == 4
+    assert "sysrq triggered crash" in output(story, "kdump report")
+
+
 def test_upgrade_and_removal(story):
     output(story, "upgraded")
     assert output(story, "version") == "kdump-steamos 0.1.99\n"
@@ -322,7 +371,7 @@ def test_upgrade_and_removal(story):
     assert "disarmed: " in removed and removed.split("--\n")[-1].split() in ([], ["(null)"])
     left = output(story, "left", 1)
     assert "POST_URL=" in left and "SCRUB=1" in left
-    assert re.findall(r":(\d+)$", left, re.MULTILINE) == ["0", "0"]
-    assert len(output(story, "reports after removal").split()) == 3
+    assert set(re.findall(r":(\d+)$", left, re.MULTILINE)) == {"0"}
+    assert len(output(story, "reports after removal").split()) == 4
     assert "/" not in output(story, "purged", 2).split("Purging")[-1].replace(FOLDER, "")
-    assert len(output(story, "reports after purge").split()) == 3
+    assert len(output(story, "reports after purge").split()) == 4

@@ -44,7 +44,8 @@ def test_another_folder(tree):
     tree.config(KDUMP_FOLDER="/var/lib/crashes", HANDOVER_FOLDER="/srv/other")
     made = generate(tree)
     assert made.keys() == {f"kdump-steamos-{name}.d/50-folder.conf" for name in
-                           ("collect.service", "submit.service", "submit.path")} | \
+                           ("collect.service", "submit.service", "submit.path",
+                            "reserve.service")} | \
         {"kdump-steamos-submit.service.d/50-handover.conf"}
     collect = made["kdump-steamos-collect.service.d/50-folder.conf"]
     assert collect == "[Unit]\nRequiresMountsFor=/var/lib/crashes\n" \
