@@ -18,7 +18,8 @@ BOTH = {"usr/bin/kdump-steamos", "etc/default/kdump", "etc/default/kdump.d/",
         "usr/share/bash-completion/completions/kdump-steamos",
         "usr/share/fish/vendor_completions.d/kdump-steamos.fish"}
 UNITS = {"kdump-steamos.service", "kdump-steamos-settled.service", "kdump-steamos-settled.timer",
-         "kdump-steamos-collect.service", "kdump-steamos-submit.service",
+         "kdump-steamos-collect.service", "kdump-steamos-reserve.service",
+         "kdump-steamos-submit.service",
          "kdump-steamos-submit.path", "kdump-steamos-submit.timer"}
 
 
