@@ -51,7 +51,7 @@ check: setup
 check-vm: setup
 	$(MAKE) all
 	KDUMP_MATRIX=1 KDUMP_STEAMOS=$(BUILD)/src/kdump-steamos $(PYTHON) -m pytest -q -p no:cacheprovider \
-		test/vm/test_kdump.py
+		test/vm/test_kdump.py test/vm/test_kdump_chain.py
 
 # Without the virtual machines.
 check-fast: setup
@@ -70,6 +70,7 @@ deb arch:
 bench: setup
 	$(MAKE) all
 	bench/run
+	bench/kdump
 
 fuzz: setup
 	$(PYTHON) test/fuzz/run.py
