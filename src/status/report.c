@@ -13,12 +13,14 @@
 #include "status/core.h"
 #include "status/entry.h"
 #include "status/status.h"
+#include "status/vmcore_hint.h"
 
 enum { MAX_LOG = 64 << 20 };
 
 /* What is to be explained, and what is known of it beside the log. */
 struct source {
     struct strbuf log;
+    bool whole; /* log is what a crash kernel saved: all of it */
     const struct context *as_sent; /* NULL: it is explained as it is */
     struct outgoing sent;          /* the ZIP that would leave, of a ZIP */
     char machine[128], os[128];
@@ -52,9 +54,16 @@ static void take_collected(struct source *s, struct span bytes)
 static int take_member(void *ctx, const char *name, struct span bytes)
 {
     struct source *s = ctx;
+    bool whole = span_starts(span_str(name), "dmesg-kdump");
 
-    if (span_starts(span_str(name), "dmesg-"))
+    if (span_starts(span_str(name), "dmesg-")) {
+        if (s->whole) /* what pstore has is part of it */
+            return 0;
+        if (whole)
+            strbuf_clear(&s->log);
+        s->whole = whole;
         return strbuf_span(&s->log, bytes);
+    }
     take_collected(s, bytes);
     return 0;
 }
@@ -194,6 +203,8 @@ static int load(const struct context *context, const char *name, struct source *
         return log_error_errno(r, "there is no kernel log in %s", name);
     if (r < 0)
         return log_error_errno(r, "cannot read %s", name);
+    if (!s->as_sent)
+        vmcore_hint(context, name);
     s->view.source = s->as_sent ? NULL : name;
     s->view.machine = s->machine;
     s->view.os = s->os;

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from test_collect_kdump import kdump_text
 from test_status import NOT_ARMED, arm, status, tree  # noqa: F401
 from tree import FOLDER, TIME, stamp
 
@@ -83,3 +84,25 @@ def test_pstore_is_enough(tree):  # noqa: F811
     assert (code, found["mode"], found["kdump"]["supported"]) == (0, "pstore", False)
     assert "crash kernel" not in json.dumps(found["advice"])
     assert "kdump:" not in tree.run("status").stdout
+
+
+# --- report
+
+@pytest.mark.parametrize("name", ["vmcore", "vmcore-incomplete"])
+def test_report_says_how_to_open_a_vmcore(kdump, name):
+    folder = f"{FOLDER}/crash/{stamp(TIME, seconds=True)}"
+    kdump.write(f"{folder}/dmesg.txt", kdump_text())
+    kdump.write(f"{folder}/{name}", "core")
+    kdump.panic()
+    (report,) = kdump.collect()
+    done = kdump.run("report", str(kdump.folder / report))
+    path = f"/{FOLDER}/crash/{name}.{stamp(TIME)}"
+    assert f"crash VMLINUX {path}" in done.stderr and f"drgn -c {path}" in done.stderr
+    assert ("as far as it was written" in done.stderr) == (name != "vmcore")
+    # pstore's dumps are part of what the crash kernel saved
+    assert done.stdout.count("in boot 1") <= 2
+    text = kdump.run("report", "--json", str(kdump.folder / report)).stdout
+    assert len(json.loads(text)["reports"]) == len(json.loads(
+        kdump.members(kdump.folder / report)["report.json"])["reports"])
+    (kdump.path / path[1:]).unlink()
+    assert "VMLINUX" not in kdump.run("report", str(kdump.folder / report)).stderr
