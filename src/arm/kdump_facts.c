@@ -51,11 +51,13 @@ static bool try_boot_image(const struct root *root, struct kdump_facts *f)
     device = span_starts(image, "(") ? span_find_byte(image, ')') : SIZE_MAX;
     if (device != SIZE_MAX)
         (void)span_take(&image, device + 1);
+    while (span_skip(&image, "/"))
+        ;
     for (size_t i = 0; i < ARRAY_SIZE(mounts); i++)
         if (try_format(root, f, "%s/%.*s", mounts[i], (int)image.n, image.p))
             return true;
     below = span_find(image, "/boot/");
-    return below != SIZE_MAX && below > 0 &&
+    return below != SIZE_MAX &&
            try_format(root, f, "%.*s", (int)(image.n - below), image.p + below);
 }
 

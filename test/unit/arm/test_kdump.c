@@ -148,7 +148,7 @@ static void facts(void **state)
         const char *cmdline, *file, *image;
     } cases[] = {
         { "BOOT_IMAGE=/boot/vmlinuz-6.1.0 x", "/boot/vmlinuz-6.1.0", "/boot/vmlinuz-6.1.0" },
-        { "BOOT_IMAGE=/vmlinuz-linux x", "/boot/vmlinuz-linux", "/boot//vmlinuz-linux" },
+        { "BOOT_IMAGE=/vmlinuz-linux x", "/boot/vmlinuz-linux", "/boot/vmlinuz-linux" },
         { "BOOT_IMAGE=(hd0,gpt2)/@/boot/vmlinuz-linux", "/boot/vmlinuz-linux",
           "/boot/vmlinuz-linux" },
         { "initrd=x", "/usr/lib/modules/6.1.0/vmlinuz", "/usr/lib/modules/6.1.0/vmlinuz" },
@@ -170,7 +170,7 @@ static void facts(void **state)
         unit_write_str(t, "/proc/cmdline", cases[i].cmdline);
         write_kernel(t, cases[i].file, "6.1.0");
         assert_int_equal(kdump_facts_read(&t->root, &f), 0);
-        assert_true(span_ends(span_str(f.image), strrchr(cases[i].image, '/')));
+        assert_string_equal(f.image, cases[i].image);
         assert_true(f.supported && !f.loaded && f.reserved == 96 << 20);
         assert_int_equal(f.memory, 16240372ULL << 10);
         (void)snprintf(path, sizeof(path), "%s%s", t->dir, cases[i].file);
