@@ -24,8 +24,10 @@ static int open_image(const struct context *context, struct arming *a)
         log_info("made the capture image %s (%llu KiB): %s", image.path,
                  (unsigned long long)image.size / 1024, image.why);
     fd = root_open(&context->root, image.path, O_RDONLY | O_NOFOLLOW, 0);
-    if (fd < 0)
+    if (fd < 0) {
         SAY(p->reason, "cannot open %.200s: %s", image.path, strerror(-fd));
+        SAY(p->advice, "make it anew: kdump-steamos initrd --force");
+    }
     return fd;
 }
 

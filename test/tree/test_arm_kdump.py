@@ -272,3 +272,22 @@ def test_an_interrupted_edit_is_finished(mounted):
     assert mounted.run("disarm")[0] == 0
     assert "crashkernel" not in mounted.config()
     assert not (mounted.path / "kdump/state/grub-pending").exists()
+
+
+def test_a_test_that_did_not_come_back(machine):
+    """What a boot notes when it settles, and what the next one makes of it."""
+    state = "home/.steamos/offload/var/kdump/state"
+    machine.write("proc/iomem", "1e000000-1fffffff : RAM buffer\n")
+    machine.write("sys/class/dmi/id/bios_version", "F7\n")
+    test = ('{"time": 1700000000, "boot_id": "%s", "kernel": "6.1", "firmware": "F7", '
+            '"mechanism": "%s", "test": true}')
+    lost = machine.path / state / "ramoops-lost.json"
+    for boot, mechanism in [("11111111-2222-3333-4444-555555555555", "ramoops"), ("x", "efi")]:
+        machine.write(f"{state}/test.json", test % (boot, mechanism))
+        assert machine.run("arm", "--settled")[0] == 0 and not lost.exists()
+    machine.write(f"{state}/test.json", test % ("x", "ramoops"))
+    machine.write("sys/fs/pstore/dmesg-ramoops-0", "Panic#1 Part1\n")  # collect will have it
+    assert machine.run("arm", "--settled")[0] == 0 and not lost.exists()
+    (machine.path / "sys/fs/pstore/dmesg-ramoops-0").unlink()
+    assert machine.run("arm", "--settled")[0] == 0 and lost.exists()
+    assert "does not survive" in machine.run("arm")[1]

@@ -184,6 +184,71 @@ static void facts(void **state)
     assert_string_equal(f.crashkernel, "96M,low");
 }
 
+/* ---- doing it ---- */
+
+struct fake_kexec {
+    struct unit_tree *tree;
+    int result;
+    bool forgets; /* it succeeds, and another program unloads it */
+    unsigned loads;
+    char cmdline[KDUMP_CMDLINE_MAX];
+    char kernel[8], image[8]; /* how the files begin */
+};
+
+static int fake_load(void *ctx, int kernel, int image, const char *cmdline)
+{
+    struct fake_kexec *k = ctx;
+
+    k->loads++;
+    (void)snprintf(k->cmdline, sizeof(k->cmdline), "%s", cmdline);
+    assert_int_equal(pread(kernel, k->kernel, 4, 0x202), 4);
+    assert_int_equal(pread(image, k->image, 4, 0), 4);
+    if (k->result == 0 && !k->forgets)
+        unit_write_str(k->tree, "/sys/kernel/kexec_crash_loaded", "1\n");
+    return k->result;
+}
+
+static void execution(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fake_kexec k = { .tree = t };
+    const struct sysops ops = { .ctx = &k, .kexec_load = fake_load };
+    struct kdump_facts f = good();
+    struct kdump_result result;
+    struct kdump_plan p;
+    int image;
+
+    unit_write_str(t, "/sys/kernel/kexec_crash_loaded", "0\n");
+    unit_write_str(t, "/sys/kernel/kexec_crash_size", "100663296\n");
+    write_kernel(t, "/boot/vmlinuz-6.1.0", "6.1.0");
+    unit_write_str(t, "/image", "initramfs");
+    image = root_open(&t->root, "/image", O_RDONLY, 0);
+    assert_true(image >= 0);
+    kdump_plan_make(&f, false, &p);
+    assert_int_equal(kdump_execute(&t->root, &ops, &f, image, &p, &result), 0);
+    assert_true(result.loaded && result.image == 9 && result.reserved == 96 << 20);
+    assert_string_equal(k.cmdline, ADDED);
+    assert_string_equal(k.kernel, "HdrS");
+    assert_string_equal(k.image, "init");
+
+    k.result = -EKEYREJECTED;
+    assert_int_equal(kdump_execute(&t->root, &ops, &f, image, &p, &result), -EKEYREJECTED);
+    assert_true(!result.loaded && strstr(p.reason, "signed"));
+
+    k.result = 0;
+    k.forgets = true;
+    unit_write_str(t, "/sys/kernel/kexec_crash_loaded", "0\n");
+    kdump_plan_make(&f, false, &p);
+    assert_int_equal(kdump_execute(&t->root, &ops, &f, image, &p, &result), -EIO);
+    assert_non_null(strstr(p.reason, "is not there"));
+
+    (void)snprintf(f.image, sizeof(f.image), "/boot/gone");
+    assert_int_equal(kdump_execute(&t->root, &ops, &f, image, &p, &result), -ENOENT);
+    assert_non_null(strstr(p.reason, "/boot/gone"));
+    assert_int_equal(k.loads, 3);
+    (void)close(image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +258,7 @@ int main(void)
         cmocka_unit_test(plans),
         cmocka_unit_test(explanations),
         cmocka_unit_test_setup_teardown(facts, unit_tree_setup, unit_tree_teardown),
+        cmocka_unit_test_setup_teardown(execution, unit_tree_setup, unit_tree_teardown),
     };
 
     return cmocka_run_group_tests_name("kdump", tests, NULL, NULL);
