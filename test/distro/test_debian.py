@@ -79,7 +79,8 @@ def first_boot(s):
     """Installed, looked at, configured; then the test's crash."""
     s.note("installed", "mkdir -p /root/p && cd /root/p && tar -xf /dev/vdb && "
            "dpkg -i first.deb 2>&1", 300)
-    s.guest.put("/etc/default/kdump.d/10-server.conf", f"POST_URL={s.server}")
+    s.guest.put("/etc/default/kdump.d/10-server.conf", f"POST_URL={s.server}\n"
+                "MIN_FREE_SPACE=0")  # /home is small
     s.note("enabled", "systemctl is-enabled kdump-steamos.service kdump-steamos-settled.timer "
            "kdump-steamos-collect.service kdump-steamos-reserve.service kdump-steamos-submit.path "
            "kdump-steamos-submit.timer")
@@ -106,13 +107,13 @@ def after_the_test(s):
     s.reports("reports after the test")
     s.note("list", "kdump-steamos list --json")
     s.note("journal", f"journalctl -b -o json MESSAGE_ID={MESSAGE}")
-    s.note("catalog", f"journalctl -b -x -o cat MESSAGE_ID={MESSAGE}")
+    s.note("catalog", f"journalctl -b -x --no-pager MESSAGE_ID={MESSAGE}")
     s.note("submit journal", "journalctl -b -u kdump-steamos-submit.service -o cat")
     s.note("arm journal", "journalctl -b -u kdump-steamos.service -u kdump-steamos-collect.service "
            "-o short-monotonic")
     s.note("report", f"kdump-steamos report {FOLDER}/sent_logs/*.zip")
     s.note("settled", "systemctl is-system-running --wait", machine.BOOT_TIMEOUT)
-    s.note("failed units", "systemctl --failed --no-legend")
+    s.note("failed units", "systemctl --failed --no-legend; systemctl status --no-pager --failed")
     # A record that systemd-pstore has archived already, and then one with it switched off.
     s.note("pstore unit", "systemctl is-enabled systemd-pstore.service")
     s.guest.check("systemctl mask systemd-pstore.service")
@@ -127,7 +128,7 @@ def without_home(s):
     s.note("settled without home", "systemctl is-system-running --wait", machine.BOOT_TIMEOUT)
     s.note("home is missing", "mountpoint /home")
     s.records("records without home")
-    s.note("nothing below the mount point", f"ls {FOLDER}")
+    s.note("nothing below the mount point", f"find {FOLDER}")
     s.note("collect without home", "systemctl is-active kdump-steamos-collect.service; "
            "systemctl is-active kdump-steamos.service")
     s.guest.check(f"sed -i 's/{NO_HOME}/{HOME}/' /etc/fstab && systemctl daemon-reload")
@@ -297,7 +298,7 @@ def test_the_boot_is_well(story):
 def test_without_home_the_record_waits(story):
     assert story.seen["home is missing"][0] != 0
     assert output(story, "records without home").startswith("dmesg-")
-    assert story.seen["nothing below the mount point"][0] != 0
+    assert "zip" not in output(story, "nothing below the mount point")
     assert output(story, "collect without home", 0).split() == ["inactive", "active"]
 
 
