@@ -122,7 +122,6 @@ static int check_in_force(const struct root *root, const struct sysops *ops,
                           const struct reserve_facts *f, const struct edited *e,
                           struct reserve_plan *plan)
 {
-    _cleanup_strbuf_ struct strbuf output = { 0 };
     struct reserve_facts now;
     int r;
 
