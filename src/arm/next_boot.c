@@ -57,7 +57,8 @@ int next_boot_prepare(const struct context *context, const struct arm_state *sta
     if (!a->next_known || p->action == RESERVE_KEEP)
         return 0;
     if (p->action == RESERVE_REFUSED) {
-        log_warning("nothing was reserved for the next boot: %s; %s", p->reason, p->advice);
+        log_warning("nothing was %s for the next boot: %s; %s",
+                    p->params[0] != '\0' ? "reserved" : "taken back", p->reason, p->advice);
         return -ENOTSUP;
     }
     arm_state_set_grub_pending(state, true);
@@ -67,7 +68,7 @@ int next_boot_prepare(const struct context *context, const struct arm_state *sta
         return log_oom();
     if (r < 0) {
         log_error("nothing was %s for the next boot: %s; %s",
-                  p->params[0] != '\0' ? "reserved" : "changed", p->reason, p->advice);
+                  p->params[0] != '\0' ? "reserved" : "taken back", p->reason, p->advice);
         return r;
     }
     if (p->params[0] == '\0') {

@@ -112,6 +112,15 @@ def test_pstore_comes_first(machine):
     assert status == 0 and "load the crash kernel" in text and "ramoops" not in text
 
 
+def test_another_back_end_records_until_the_reboot(machine):
+    """USE_PSTORE_RAM=0, and EFI's pstore is there."""
+    machine.config("USE_PSTORE_RAM=0\n")
+    machine.write("sys/module/pstore/parameters/backend", "efi_pstore\n")
+    status, text = machine.run("arm")
+    assert status == 0 and "no memory is reserved" in text and "leave what is registered" in text
+    assert "command line, by" in text
+
+
 def test_another_programs_crash_kernel(machine):
     machine.write("sys/kernel/kexec_crash_size", f"{256 << 20}\n")
     machine.write("sys/kernel/kexec_crash_loaded", "1\n")
@@ -176,7 +185,7 @@ mv /boot/grub/grub.cfg.new /boot/grub/grub.cfg
         (kernel / "kexec_crash_loaded").write_text("0\n")
         (kernel / "kexec_crash_size").write_text("0\n")
 
-    def run(self, *arguments, before=""):
+    def run(self, *arguments, before="", wrapper=()):
         script = (f"mount --bind {self.path}/default /etc/default && "
                   f"mount --bind {self.path}/boot /boot && mount --bind {self.path}/sbin /usr/sbin && "
                   f"mount --bind {self.path}/cmdline /proc/cmdline && "
@@ -184,9 +193,13 @@ mv /boot/grub/grub.cfg.new /boot/grub/grub.cfg
         if subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True,
                           check=False).returncode:
             pytest.skip("no mounts here")
+        environment = dict(os.environ)
+        if wrapper and "ASAN_OPTIONS" in environment:
+            environment["ASAN_OPTIONS"] += ":detect_leaks=0"
         done = subprocess.run(["unshare", "-m", "sh", "-c", f'{script}{before} && exec "$@"', "sh",
-                               os.path.abspath(program()), *arguments], capture_output=True,
-                              text=True, timeout=60, check=False)
+                               *wrapper, os.path.abspath(program()), *arguments],
+                              capture_output=True, text=True, timeout=60, check=False,
+                              env=environment)
         return done.returncode, done.stdout + done.stderr
 
     def config(self):
@@ -256,6 +269,36 @@ def test_no_room(mounted):
                "/etc/default/grub.d/full")
     assert status == 1 and "No space left" in text, text
     assert state_of(mounted) == before and mounted.runs() == 0
+
+
+@pytest.mark.parametrize("verb", [["arm", "--next-boot"], ["disarm"]])
+def test_killed_at_any_call(tmp_path, verb):
+    """The next run brings it to its end, and the other way takes exactly the edit out."""
+    kills = 0
+    for call in ["renameat,renameat2,unlinkat", "fsync", "openat2", "clone,clone3,fork,vfork"]:
+        for number in range(1, 90, 7 if call == "openat2" else 1):
+            path = tmp_path / f"{call[:5]}{number}"
+            path.mkdir()
+            mounted = Mounted(path)
+            before = state_of(mounted)
+            if verb == ["disarm"]:
+                assert mounted.run("arm", "--next-boot")[0] == 0
+            status, _ = mounted.run(*verb, wrapper=[
+                "strace", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                f"inject={call}:signal=KILL:when={number}"])
+            if status not in (137, -9):
+                break
+            kills += 1
+            # grub.cfg is whole, and one of the two
+            assert mounted.config().split() in (["linux", "/vmlinuz", "quiet"],
+                                                ["linux", "/vmlinuz", "quiet", "crashkernel=80M"])
+            assert mounted.run(*verb)[0] == 0
+            assert ("crashkernel=80M" in mounted.config()) == (verb != ["disarm"])
+            assert mounted.run("disarm")[0] == 0
+            assert mounted.config().split() == ["linux", "/vmlinuz", "quiet"]
+            found = {name: what for name, what in state_of(mounted).items() if ".tmp-" not in name}
+            assert found == before
+    assert kills > 8
 
 
 def test_an_interrupted_edit_is_finished(mounted):
