@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,8 @@ import tempfile
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--disable-dev-shm-usage", "--remote-debugging-pipe", "about:blank"]
+
+PATIENCE = 60  # seconds; a browser that is silent for longer is stuck
 
 
 def binary():
@@ -23,7 +26,7 @@ class Browser:
     """A context manager. One page; events are kept by their method's name."""
 
     def __enter__(self):
-        self._profile = tempfile.TemporaryDirectory()
+        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_browser, self._out = os.pipe()
         self._in, from_browser = os.pipe()
 
@@ -56,6 +59,8 @@ class Browser:
 
     def _message(self):
         while b"\0" not in self._buffer:
+            if not select.select([self._in], [], [], PATIENCE)[0]:
+                raise TimeoutError("the browser says nothing")
             chunk = os.read(self._in, 1 << 20)
             if not chunk:
                 raise RuntimeError("the browser has ended")

@@ -193,3 +193,19 @@ bool klog_is_crashed(const struct parsed_report *r, const struct klog_frame *fra
 
     return function.n > 0 && span_eq_span(klog_function_base(frame->function), function);
 }
+
+static bool is_same_frame(const struct klog_frame *a, const struct klog_frame *b)
+{
+    return a->offset == b->offset && a->reliable == b->reliable &&
+           span_eq_span(a->function, b->function) && span_eq_span(a->module, b->module);
+}
+
+unsigned klog_count_same(const struct klog_details *d, const struct klog_trace *t, size_t i)
+{
+    const struct klog_frame *frames = d->frames + t->first;
+    unsigned n = 1;
+
+    while (i + n < t->n && is_same_frame(&frames[i], &frames[i + n]))
+        n++;
+    return n;
+}

@@ -20,6 +20,9 @@ const char *klog_explain_taint(char letter);
 struct span klog_crashed_function(const struct parsed_report *report);
 /* Whether a frame is of that function. */
 bool klog_is_crashed(const struct parsed_report *report, const struct klog_frame *frame);
+/* How often the i-th frame of a trace stands there in a row: a function that calls itself. */
+unsigned klog_count_same(const struct klog_details *details, const struct klog_trace *trace,
+                         size_t i);
 /* Appends what to look at next, one advice a line, at most EXPLAIN_MAX_ADVICE. */
 int klog_advice(const struct klog *klog, const struct parsed_report *report,
                 const struct klog_scene *scene, const struct klog_view *view,

@@ -86,15 +86,23 @@ static void write_when(struct strbuf *out, const struct klog_view *view,
     if (view->time > 0 && gmtime_r(&time, &tm) &&
         strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm) > 0)
         fact(out, "when", span_str(date));
-    if (scene->seconds >= 0)
-        (void)strbuf_printf(out, "<dt>after the boot</dt><dd>%.6f s</dd>\n", scene->seconds);
+    if (scene->seconds >= 0) {
+        char uptime[64];
+
+        klog_format_uptime(scene->seconds, uptime, sizeof(uptime));
+        (void)strbuf_printf(out, "<dt>after the boot</dt><dd>%s</dd>\n", uptime);
+    }
 }
 
 static void write_process(struct strbuf *out, const struct klog_details *d)
 {
-    fact(out, "process", d->comm);
-    if (d->pid >= 0)
-        (void)strbuf_printf(out, "<dt>process id</dt><dd>%lld</dd>\n", (long long)d->pid);
+    if (d->comm.n > 0 || d->pid >= 0) {
+        (void)strbuf_str(out, "<dt>process</dt><dd>");
+        (void)html_escape(out, d->comm.n > 0 ? d->comm : span_str("?"));
+        if (d->pid >= 0)
+            (void)strbuf_printf(out, " <span class=\"offset\">(%lld)</span>", (long long)d->pid);
+        (void)strbuf_str(out, "</dd>\n");
+    }
     if (d->cpu >= 0)
         (void)strbuf_printf(out, "<dt>CPU</dt><dd>%lld</dd>\n", (long long)d->cpu);
 }
@@ -122,7 +130,8 @@ static void write_facts(struct strbuf *out, const struct parsed_report *r,
     const struct klog_details *d = &r->details;
 
     (void)strbuf_str(out, "<section><h2>The facts</h2>\n<dl>\n");
-    fact(out, "panic", span_str(r->report.panic_message));
+    fact(out, strcmp(r->kind, "panic") == 0 ? "panic" : "then, panic",
+         span_str(r->report.panic_message));
     write_when(out, view, scene);
     fact(out, "machine", d->hardware.n > 0 ? d->hardware : span_str(view->machine));
     fact(out, "system", span_str(view->os));
@@ -135,10 +144,16 @@ static void write_facts(struct strbuf *out, const struct parsed_report *r,
     fact(out, "killed", scene->victim);
     fact(out, "signature", span_str(r->report.signature));
     fact(out, "source", span_str(view->source));
+    (void)strbuf_printf(out,
+                        "<dt>in the log</dt><dd><a href=\"#L%u\">line %u</a> to <a "
+                        "href=\"#L%u\">line %u</a></dd>\n",
+                        r->report.first_line, r->report.first_line, r->report.last_line,
+                        r->report.last_line);
     (void)strbuf_str(out, "</dl></section>\n");
 }
 
-static void write_frame(struct strbuf *out, const struct klog_frame *f, bool crashed)
+static void write_frame(struct strbuf *out, const struct parsed_report *r,
+                        const struct klog_frame *f, bool crashed, unsigned times)
 {
     (void)strbuf_printf(out, "<li%s>%s",
                         crashed        ? " class=\"crashed\""
@@ -154,6 +169,13 @@ static void write_frame(struct strbuf *out, const struct klog_frame *f, bool cra
         (void)html_escape(out, (struct span){ f->module.p, MIN(f->module.n, (size_t)MAX_NAME) });
         (void)strbuf_str(out, "]</span>");
     }
+    if (times > 1)
+        (void)strbuf_printf(out, " <span class=\"offset\">%u times</span>", times);
+    if (crashed)
+        (void)strbuf_printf(out, " <b class=\"here\">%s here</b>",
+                            r->flags & HEADER_HUNG         ? "waits"
+                            : strcmp(r->kind, "hang") == 0 ? "stuck"
+                                                           : "crashed");
     (void)strbuf_str(out, "</li>\n");
 }
 
@@ -161,11 +183,12 @@ static void write_frames(struct strbuf *out, const struct parsed_report *r,
                          const struct klog_trace *t, bool *marked)
 {
     (void)strbuf_str(out, "<ol class=\"trace\">\n");
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = 0, times; i < t->n; i += times) {
         const struct klog_frame *f = &r->details.frames[t->first + i];
         bool crashed = !*marked && klog_is_crashed(r, f);
 
-        write_frame(out, f, crashed);
+        times = klog_count_same(&r->details, t, i);
+        write_frame(out, r, f, crashed, (unsigned)times);
         *marked |= crashed;
     }
     (void)strbuf_str(out, "</ol>\n");
@@ -212,7 +235,7 @@ static void write_trace(struct strbuf *out, const struct parsed_report *r)
     if (d->has_rip && !in_trace) {
         marked = klog_is_crashed(r, &d->rip);
         (void)strbuf_str(out, "<ol class=\"trace\">\n");
-        write_frame(out, &d->rip, marked);
+        write_frame(out, r, &d->rip, marked, 1);
         (void)strbuf_str(out, "</ol>\n");
     }
     if (t)
@@ -242,33 +265,36 @@ static int write_advice(struct strbuf *out, const struct klog *klog, const struc
     return strbuf_str(out, "</ul></section>\n");
 }
 
-static void meter_part(struct strbuf *out, unsigned class, const char *name, uint64_t part,
-                       uint64_t total)
-{
-    (void)strbuf_printf(out, "<i class=\"m%u\" style=\"width:%llu%%\" title=\"%s\"></i>", class,
-                        (unsigned long long)(part * 100 / total), name);
-}
-
+/* Parts of the memory, each with its own colour in bar and list. */
 static void write_memory(struct strbuf *out, const struct klog_memory *m)
 {
+    const struct {
+        const char *name;
+        uint64_t kib;
+    } parts[] = { { "programs", m->anonymous },
+                  { "files", m->file },
+                  { "slab", m->slab },
+                  { "other, the kernel's and drivers'", m->other },
+                  { "free", m->free } };
+
     if (!m->known || m->total == 0)
         return;
-    (void)strbuf_str(out, "<section><h2>Memory at the crash</h2>\n<div class=\"meter\">");
-    meter_part(out, 0, "programs", MIN(m->anonymous, m->total), m->total);
-    meter_part(out, 1, "files", MIN(m->file, m->total), m->total);
-    meter_part(out, 2, "slab", MIN(m->slab, m->total), m->total);
-    (void)
-        strbuf_printf(out,
-                      "</div>\n<dl><dt>free</dt><dd>%llu of %llu MiB</dd><dt>programs</dt><dd>%llu "
-                      "MiB</dd><dt>files</dt><dd>%llu MiB</dd><dt>slab</dt><dd>%llu MiB</dd>",
-                      (unsigned long long)m->free / 1024, (unsigned long long)m->total / 1024,
-                      (unsigned long long)m->anonymous / 1024, (unsigned long long)m->file / 1024,
-                      (unsigned long long)m->slab / 1024);
+    (void)strbuf_printf(out,
+                        "<section><h2>Memory at the crash <span class=\"offset\">%llu MiB"
+                        "</span></h2>\n<div class=\"meter\">",
+                        (unsigned long long)m->total / 1024);
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        (void)strbuf_printf(out, "<i class=\"m%zu\" style=\"width:%.1f%%\"></i>", i,
+                            (double)MIN(parts[i].kib, m->total) * 100 / (double)m->total);
+    (void)strbuf_str(out, "</div>\n<ul class=\"key\">\n");
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        (void)strbuf_printf(out, "<li><i class=\"m%zu\"></i>%s <b>%llu MiB</b></li>\n", i,
+                            parts[i].name, (unsigned long long)parts[i].kib / 1024);
     if (m->swap_total > 0)
-        (void)strbuf_printf(out, "<dt>swap free</dt><dd>%llu of %llu MiB</dd>",
+        (void)strbuf_printf(out, "<li>swap <b>%llu of %llu MiB free</b></li>\n",
                             (unsigned long long)m->swap_free / 1024,
                             (unsigned long long)m->swap_total / 1024);
-    (void)strbuf_str(out, "</dl></section>\n");
+    (void)strbuf_str(out, "</ul></section>\n");
 }
 
 /* The code around the faulting instruction, of the kernel's own register dump. */
@@ -282,6 +308,20 @@ static struct span find_code(const struct parsed_report *r)
             return line;
     }
     return (struct span){ NULL, 0 };
+}
+
+/* The kernel puts the byte that the CPU stood at into angle or round brackets. */
+static void write_code(struct strbuf *out, struct span code)
+{
+    struct span word;
+
+    while (span_next_word(&code, &word)) {
+        bool marked = word.p[0] == '<' || word.p[0] == '(';
+
+        (void)strbuf_str(out, marked ? "<b class=\"now\">" : "");
+        (void)html_escape(out, word);
+        (void)strbuf_str(out, marked ? "</b> " : " ");
+    }
 }
 
 static void write_registers(struct strbuf *out, const struct parsed_report *r)
@@ -302,7 +342,7 @@ static void write_registers(struct strbuf *out, const struct parsed_report *r)
     (void)strbuf_str(out, "</div>\n");
     if (code.n > 0) {
         (void)strbuf_str(out, "<p class=\"bytes mono\"><span class=\"offset\">Code: </span>");
-        (void)html_escape(out, code);
+        write_code(out, code);
         (void)strbuf_str(out, "</p>\n");
     }
     (void)strbuf_str(out, "</section>\n");
@@ -338,17 +378,21 @@ static void write_modules(struct strbuf *out, const struct klog_details *d)
     (void)strbuf_str(out, "</section>\n");
 }
 
-static void write_events(struct strbuf *out, const struct klog *klog)
+static void write_events(struct strbuf *out, const struct klog *klog, size_t primary)
 {
     if (klog->n < 2)
         return;
     (void)strbuf_str(out, "<section><h2>All that this log tells of</h2>\n<ul class=\"plain\">\n");
     for (size_t i = 0; i < klog->n; i++) {
         const struct klog_report *r = &klog->reports[i].report;
+        bool same = strcmp(r->signature, klog->reports[primary].report.signature) == 0;
 
         (void)strbuf_printf(out, "<li><a href=\"#L%u\">line %u</a> ", r->first_line, r->first_line);
         escape_str(out, r->title);
-        (void)strbuf_str(out, "</li>\n");
+        (void)strbuf_printf(out, " <span class=\"offset\">%s</span></li>\n",
+                            i == primary ? "the one shown here"
+                            : same       ? "the same one again"
+                                         : "");
     }
     (void)strbuf_str(out, "</ul></section>\n");
 }
@@ -367,16 +411,18 @@ int klog_to_html(const struct klog *klog, const struct klog_view *view, struct s
         klog_scene_read(klog, r, &scene);
         write_head(out, r->report.title);
         write_header(out, r);
+        (void)strbuf_str(out, "<div class=\"two\">\n");
         write_facts(out, r, view, &scene);
-        write_trace(out, r);
         ret = write_advice(out, klog, r, &scene, view);
         if (ret < 0)
             return ret;
+        (void)strbuf_str(out, "</div>\n");
+        write_trace(out, r);
         (void)html_timeline(out, klog, r);
         write_memory(out, &scene.memory);
         write_registers(out, r);
         write_modules(out, &r->details);
-        write_events(out, klog);
+        write_events(out, klog, klog_primary_index(klog));
     }
     (void)html_log(out, klog);
     return strbuf_str(out, "<footer>kdump-steamos " KDUMP_VERSION

@@ -55,6 +55,10 @@ int html_log(struct strbuf *out, const struct klog *klog)
     size_t first = first_shown(klog), next = 0, bytes = 0, i;
 
     (void)strbuf_str(out, "<section class=\"long\" id=\"log\"><h2>The log</h2>\n");
+    if (klog->n > 0)
+        (void)strbuf_printf(out,
+                            "<p class=\"jump\"><a href=\"#L%u\">To the crash, in line %u</a></p>\n",
+                            klog_primary(klog)->first_line, klog_primary(klog)->first_line);
     if (first > 0)
         (void)strbuf_printf(out, "<p class=\"lead\">The first %zu lines are left out.</p>\n",
                             first);

@@ -17,9 +17,12 @@ static const char *const style[] = {
     "text-transform:uppercase}\n"
     "h1{margin:.15rem 0 .4rem;font-size:1.65rem;line-height:1.25;overflow-wrap:anywhere}\n"
     "h2{margin:0 0 .75rem;font-size:1.05rem}\n"
-    ".lead{margin:0;color:var(--soft)}\n",
+    ".lead{margin:0;color:var(--soft)}.lead::first-letter{text-transform:uppercase}\n",
+    ".jump{margin:0 0 .6rem}\n"
     "section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;"
     "padding:1.1rem 1.25rem;margin:0 0 1.1rem}\n"
+    ".two{display:grid;grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:0 1.1rem}"
+    ".two>:only-child{grid-column:1/-1}.two li+li{margin-top:.5rem}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.25rem;margin:0}\n"
     "dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere;min-width:0}\n"
     "code,pre,.mono,ol.trace,table{font-family:ui-monospace,'Cascadia Mono','DejaVu Sans Mono',"
@@ -30,7 +33,9 @@ static const char *const style[] = {
     "ol.trace li{padding:.1rem .6rem;overflow-wrap:anywhere;border-left:.2rem solid transparent}\n"
     "ol.trace li.crashed{background:var(--mark);border-color:var(--hot);color:var(--hot);"
     "font-weight:600}\n"
-    "ol.trace li.unsure{color:var(--soft)}\n"
+    "ol.trace li.crashed .offset,ol.trace li.crashed .module{color:inherit}\n"
+    "ol.trace .here{font:600 .75rem system-ui,sans-serif;margin-left:.6rem;float:right}\n"
+    "ol.trace li.unsure{color:var(--soft)}b.now{color:var(--hot)}\n"
     ".module{color:var(--cool)}.offset{color:var(--soft)}\n"
     "details{margin-top:.75rem}summary{cursor:pointer;color:var(--soft)}\n"
     "details>*:not(summary){margin-top:.5rem}\n",
@@ -52,16 +57,22 @@ static const char *const style[] = {
     ".meter{display:flex;height:1.1rem;border-radius:.3rem;overflow:hidden;"
     "border:1px solid var(--line);margin:0 0 .75rem}\n"
     ".meter i{display:block}.m0{background:var(--warm)}.m1{background:var(--cool)}"
-    ".m2{background:var(--bar)}.m3{background:transparent}\n",
+    ".m2{background:var(--bar)}.m3{background:var(--soft)}.m4{background:transparent}\n"
+    "ul.key{display:flex;flex-wrap:wrap;gap:.2rem 1.5rem;margin:0;padding:0;list-style:none}"
+    "ul.key i{display:inline-block;width:.8em;height:.8em;border-radius:.15em;"
+    "border:1px solid var(--line);margin-right:.45em}ul.key b{font-weight:600}\n",
     "pre{margin:0;max-height:40rem;overflow:auto;line-height:1.4;tab-size:8}\n"
     "pre a{color:var(--soft);text-decoration:none;display:inline-block;min-width:4.5em;"
     "padding-right:1em;text-align:right;user-select:none}\n"
     "pre span{display:block;white-space:pre;width:max-content;min-width:100%}\n"
-    "pre span:target{outline:1px solid var(--warm)}\n"
+    "pre span:target{outline:2px solid var(--warm);outline-offset:-2px}pre span{scroll-margin:6rem "
+    "0}"
+    "\n"
     ".e{background:var(--mark)}.h{color:var(--hot)}.w{color:var(--warm)}\n"
     "footer{color:var(--soft);font-size:.85rem}\n"
     "@media(max-width:36rem){main{padding:1.25rem .75rem}section{padding:.9rem}"
-    "dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.4rem}h1{font-size:1.3rem}}\n",
+    ".two{display:block}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.4rem}h1{font-size:1."
+    "3rem}}\n",
     "@media print{:root{color-scheme:light;--paper:#fff;--card:#fff;--ink:#000;--soft:#444;"
     "--line:#bbb;--mark:#f3e3e1;--hot:#8c1d18;--warm:#7a4600;--cool:#2d4257;--bar:#8798a8}"
     "main{max-width:none;padding:0}section{break-inside:avoid;border-radius:0}"

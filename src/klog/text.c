@@ -209,23 +209,6 @@ static void write_frame(const struct writer *w, const struct klog_frame *f, bool
     (void)strbuf_char(w->out, '\n');
 }
 
-static bool is_same_frame(const struct klog_frame *a, const struct klog_frame *b)
-{
-    return a->offset == b->offset && a->reliable == b->reliable &&
-           span_eq_span(a->function, b->function) && span_eq_span(a->module, b->module);
-}
-
-/* How often a frame stands in a row, from the i-th of its trace on. */
-static unsigned count_same(const struct klog_details *d, const struct klog_trace *t, size_t i)
-{
-    const struct klog_frame *frames = d->frames + t->first;
-    unsigned n = 1;
-
-    while (i + n < t->n && is_same_frame(&frames[i], &frames[i + n]))
-        n++;
-    return n;
-}
-
 static void write_left_out(const struct writer *w, unsigned more, unsigned unreliable)
 {
     char words[128] = "     not shown:";
@@ -267,7 +250,7 @@ static void write_trace(const struct writer *w, const struct parsed_report *r)
         const struct klog_frame *f = &d->frames[t->first + i];
         bool crashed = !marked && klog_is_crashed(r, f);
 
-        times = count_same(d, t, i);
+        times = klog_count_same(d, t, i);
         if (!f->reliable && !crashed) {
             unreliable += (unsigned)times;
         } else if (shown >= MAX_SHOWN_FRAMES && !crashed) {

@@ -143,7 +143,7 @@ def test_page_is_well_formed(tree, tmp_path, name):
 @needs_browser
 @pytest.mark.parametrize("name,sections", [
     ("6.1-null", ["The facts", "Where, innermost first", "What to look at next",
-                  "The log's last minute", "Memory at the crash", "Registers", "Modules", "The log"]),
+                  "The log's last seconds", "Memory at the crash", "Registers", "Modules", "The log"]),
     ("6.12-oom", ["The facts", "Where, innermost first", "Memory at the crash", "The log"]),
 ])
 def test_page_in_a_browser(tree, tmp_path, browser, name, sections):
@@ -169,6 +169,8 @@ def test_page_in_a_browser(tree, tmp_path, browser, name, sections):
     ids = browser.evaluate("[...document.querySelectorAll('a')].filter(a => "
                            "!document.getElementById(a.getAttribute('href').slice(1))).length")
     assert ids == 0
+    assert browser.evaluate("document.querySelector('svg > title').textContent").startswith("Lines of")
+    assert browser.evaluate("document.querySelectorAll('li.crashed').length") == 1
     assert browser.pdf().startswith(b"%PDF")
 
 
