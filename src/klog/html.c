@@ -8,27 +8,27 @@
 
 enum { MAX_SHOWN_TRACES = 64, MAX_NAME = 400 };
 
+static const char *entity(char c)
+{
+    return c == '&'    ? "&amp;"
+           : c == '<'  ? "&lt;"
+           : c == '>'  ? "&gt;"
+           : c == '"'  ? "&quot;"
+           : c == '\'' ? "&#39;"
+                       : NULL;
+}
+
 int html_escape(struct strbuf *out, struct span text)
 {
-    static const struct {
-        char c;
-        const char *entity;
-    } entities[] = {
-        { '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" }, { '"', "&quot;" }, { '\'', "&#39;" },
-    };
-
     while (text.n > 0) {
-        size_t n = 0, which = ARRAY_SIZE(entities);
+        const char *name = NULL;
+        size_t n = 0;
 
-        while (n < text.n && which == ARRAY_SIZE(entities)) {
-            for (which = 0; which < ARRAY_SIZE(entities); which++)
-                if (text.p[n] == entities[which].c)
-                    break;
-            n += which == ARRAY_SIZE(entities);
-        }
+        while (n < text.n && !(name = entity(text.p[n])))
+            n++;
         (void)utf8_append_plain(out, span_take(&text, n));
-        if (which < ARRAY_SIZE(entities)) {
-            (void)strbuf_str(out, entities[which].entity);
+        if (name) {
+            (void)strbuf_str(out, name);
             (void)span_take(&text, 1);
         }
     }

@@ -56,15 +56,24 @@ static bool steers(const unsigned char *p, size_t n)
 int utf8_append_plain(struct strbuf *out, struct span s)
 {
     while (s.n > 0) {
-        const unsigned char *p = (const unsigned char *)s.p;
-        size_t n = utf8_length(p, s.n);
+        size_t good = 0, n = 0;
+        bool control = false;
 
-        if (n == 1 && ((p[0] < ' ' && p[0] != '\t') || p[0] == 0x7f))
-            (void)strbuf_char(out, '?');
-        else if (n == 0 || steers(p, n))
-            (void)strbuf_str(out, REPLACEMENT);
-        else
-            (void)strbuf_append(out, s.p, n);
+        /* nearly all of a log is good: it is appended in long pieces */
+        while (good < s.n) {
+            const unsigned char *p = (const unsigned char *)s.p + good;
+
+            n = utf8_length(p, s.n - good);
+            control = n == 1 && ((*p < ' ' && *p != '\t') || *p == 0x7f);
+            if (n == 0 || control || steers(p, n))
+                break;
+            good += n;
+        }
+        (void)strbuf_append(out, s.p, good);
+        (void)span_take(&s, good);
+        if (s.n == 0)
+            break;
+        (void)strbuf_str(out, control ? "?" : REPLACEMENT);
         (void)span_take(&s, n > 0 ? n : 1);
     }
     return out->failed;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/atomic_file.h"
@@ -23,7 +24,11 @@ struct source {
     bool whole; /* log is what a crash kernel saved: all of it */
     const struct context *as_sent; /* NULL: it is explained as it is */
     struct outgoing sent;          /* the ZIP that would leave, of a ZIP */
+    bool is_core; /* it is the memory itself */
+    size_t crashes; /* that the source has; the newest is explained */
     char machine[128], os[128];
+    char vmcore[PATH_MAX]; /* the dump of the memory; "": none is known */
+    char which[PATH_MAX];  /* the source's name, and which crash of it this is */
     struct klog_view view;
 };
 
@@ -81,6 +86,7 @@ static int read_pstore(const struct root *root, const char *path, struct source 
         return r;
     if (events.n == 0)
         return -ENODATA;
+    s->crashes = events.n;
     if (events.n > 1)
         log_info("%zu crashes in %s; this is the newest", events.n, path);
     s->view.time = events.items[events.n - 1].time;
@@ -93,8 +99,10 @@ static int read_file(int fd, struct source *s)
     char magic[4] = "";
     int r = 0;
 
-    if (core_is_elf(fd))
+    if (core_is_elf(fd)) {
+        s->is_core = true;
         return core_read_log(fd, &s->log);
+    }
     if (core_is_filtered(fd)) {
         log_info("this is a vmcore in makedumpfile's format: crash and drgn open it, its log is "
                  "what makedumpfile --dump-dmesg prints");
@@ -108,6 +116,36 @@ static int read_file(int fd, struct source *s)
     if (r == 0)
         r = report_zip_read(s->as_sent ? s->sent.fd : fd, MAX_LOG, is_wanted, take_member, s);
     return r < 0 ? r : s->log.n == 0 ? -ENODATA : 0;
+}
+
+/* The memory that belongs to a log: beside dmesg.txt as the crash kernel leaves it, or in crash/ of
+ * the folder that a report ZIP lies in (or in a folder of), under the report's time. */
+static void find_vmcore(const char *source, struct source *s)
+{
+    static const char *const places[] = { "crash", "../crash" };
+    const char *slash = strrchr(source, '/');
+    struct span directory = { source, slash ? (size_t)(slash - source) + 1 : 0 };
+    struct span stamp = span_str(slash ? slash + 1 : source);
+    size_t dot;
+
+    if (span_eq(stamp, "dmesg.txt")) {
+        (void)snprintf(s->vmcore, sizeof(s->vmcore), "%.*svmcore", (int)directory.n, source);
+        if (access(s->vmcore, F_OK) < 0)
+            s->vmcore[0] = '\0';
+        return;
+    }
+    dot = span_find_byte(stamp, '.');
+    if (dot == SIZE_MAX || !span_ends(stamp, ".zip"))
+        return;
+    (void)span_take(&stamp, dot + 1);
+    stamp.n -= MIN(stamp.n, strlen(".zip"));
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        (void)snprintf(s->vmcore, sizeof(s->vmcore), "%.*s%s/vmcore.%.*s", (int)directory.n, source,
+                       places[i], (int)stamp.n, stamp.p);
+        if (access(s->vmcore, F_OK) == 0)
+            return;
+    }
+    s->vmcore[0] = '\0';
 }
 
 /* The source is what the person who calls names: it is opened as such, not below the root; what is
@@ -188,6 +226,25 @@ static int write_output(const char *path, struct span text)
     return fd < 0 ? -errno : file_write_atomic(fd, slash ? slash + 1 : path, 0600, text);
 }
 
+/* Names of files stay here: what is sent has none. */
+static void describe(const char *name, struct source *s)
+{
+    if (s->as_sent)
+        return;
+    if (s->crashes > 1)
+        (void)snprintf(s->which, sizeof(s->which), "%s, the newest of %zu crashes", name,
+                       s->crashes);
+    else
+        (void)snprintf(s->which, sizeof(s->which), "%s", name);
+    s->view.source = s->which;
+    if (s->is_core)
+        (void)snprintf(s->vmcore, sizeof(s->vmcore), "%s", name);
+    else
+        find_vmcore(name, s);
+    if (s->vmcore[0])
+        s->view.vmcore = s->vmcore;
+}
+
 /* What is read of a source that is longer than MAX_LOG is explained all the same. */
 static int load(const struct context *context, const char *name, struct source *s)
 {
@@ -205,7 +262,7 @@ static int load(const struct context *context, const char *name, struct source *
         return log_error_errno(r, "cannot read %s", name);
     if (!s->as_sent)
         vmcore_hint(context, name);
-    s->view.source = s->as_sent ? NULL : name;
+    describe(name, s);
     s->view.machine = s->machine;
     s->view.os = s->os;
     return 0;
