@@ -258,6 +258,15 @@ static int arm_by_kdump(struct context *context, struct arm_state *state, struct
     return r;
 }
 
+/* Back to pstore in the same boot: a crash kernel of ours would still be what a crash starts. */
+static void leave_kdump(struct context *context, const struct arming *a, struct boot_marker *marker)
+{
+    if (!marker->loaded_kdump || !a->kdump.loaded)
+        return;
+    if (kdump_disarm(context) == 0)
+        marker->loaded_kdump = false;
+}
+
 /* The crash kernel where it is to record, pstore where it can, and each where the other fails. */
 static int try_ways(struct context *context, struct arm_state *state, struct arming *a,
                     struct boot_marker *marker)
@@ -277,8 +286,11 @@ static int try_ways(struct context *context, struct arm_state *state, struct arm
             log_warning("there is no crash kernel: %s; %s", a->kdump_plan.reason,
                         a->kdump_plan.advice);
         r = arm_by_pstore(context, a, marker);
-        if (r == 0)
+        if (r == 0) {
+            if (!a->plan.kdump)
+                leave_kdump(context, a, marker);
             return 0;
+        }
         arming_plan_next(context, true, a);
     }
     return kdump ? arm_by_kdump(context, state, a, marker) : r;
