@@ -6,6 +6,8 @@ enum {
     LINES_BEFORE = 2000, /* that are shown before the crash where not all can be */
 };
 
+static const double MAX_SECONDS = 1e12; /* a time stamp beyond it is damaged */
+
 /* Whether a report covers a line; reports and lines are in the same order, so that all lines need
  * one walk over the reports. */
 static bool is_of_report(const struct klog *klog, size_t line, size_t *next)
@@ -33,6 +35,18 @@ static size_t first_shown(const struct klog *klog)
     return MIN(i, crash > LINES_BEFORE ? crash - LINES_BEFORE : 0);
 }
 
+/* As the kernel prints it; a log has tens of thousands, and printing a double is slow. */
+static void write_time(struct strbuf *out, double seconds)
+{
+    uint64_t us;
+
+    if (seconds < 0 || seconds > MAX_SECONDS)
+        return;
+    us = (uint64_t)(seconds * 1e6 + 0.5);
+    (void)strbuf_printf(out, "[%5llu.%06llu] ", (unsigned long long)(us / 1000000),
+                        (unsigned long long)(us % 1000000));
+}
+
 static void write_line(struct strbuf *out, const struct klog *klog, size_t i, bool event)
 {
     struct klog_line line = klog_line_at(&klog->input, i);
@@ -44,8 +58,7 @@ static void write_line(struct strbuf *out, const struct klog *klog, size_t i, bo
         (void)strbuf_printf(out, " class=\"%s%s%s\"", event ? "e" : "",
                             event && level[0] ? " " : "", level);
     (void)strbuf_printf(out, "><a href=\"#L%u\">%u</a>", e->number, e->number);
-    if (line.seconds >= 0)
-        (void)strbuf_printf(out, "[%12.6f] ", line.seconds);
+    write_time(out, line.seconds);
     (void)html_escape(out, klog_input_text(&klog->input, i));
     (void)strbuf_str(out, "</span>");
 }
