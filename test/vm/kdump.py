@@ -9,7 +9,6 @@ import subprocess
 
 import disks
 import guest as guests
-import handheld
 import qemu
 
 CAPTURE = os.path.join(guests.BUILD, "src", "capture", "capture")
@@ -77,7 +76,7 @@ class Crash:
     def __init__(self, name, *, bus="virtio", fstype="ext4", crashkernel=CRASHKERNEL, kind="null",
                  by="UUID", configuration=None, modules=None, files=None, full=False, before="",
                  cmdline="", capture_cmdline="", disk=None, qemu_args=(), fast=True, ram=512,
-                 read_only=False, spoil=None, programs=(), arm=False):
+                 read_only=False, spoil=None, programs=()):
         self.__dict__.update({key: value for key, value in locals().items() if key != "self"})
 
 
@@ -112,8 +111,6 @@ class KdumpMachine(qemu.Machine):
         self.image_size = len(image)
         with open(guest.kernel.image, "rb") as file:
             files = {"k/vmlinuz": file.read(), "k/image": image}
-        if crash.arm:
-            files[f"{FOLDER}/kdump-initrd-{guest.kernel.version}.img"] = image
         with open(loader(), "rb") as file:
             files["k/kexec_load"] = file.read()
         super().__init__(guest, name, [self._job(), self._look()], files=files, mem="",
@@ -127,9 +124,6 @@ class KdumpMachine(qemu.Machine):
         load = (f"cp /home/k/kexec_load /tmp\nchmod +x /tmp/kexec_load\n"
                 f"/tmp/kexec_load /home/k/vmlinuz /home/k/image "
                 f"'{COMMAND_LINE} {crash.capture_cmdline}'")
-        if crash.arm:
-            load = handheld.configure("http://127.0.0.1:9/", USE_PSTORE_RAM="0",
-                                      GRUB_AUTOSET="0") + "kdump-steamos arm"
         return (f"modprobe crashme\n{crash.before}\n"
                 f"{load} >/home/out/1/load 2>&1\necho $? >/home/out/1/load.status\n"
                 "cat /home/out/1/load\n"

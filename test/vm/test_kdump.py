@@ -297,20 +297,13 @@ def test_fault_of_the_program_reboots(outcome):
     check_log(outcome)
 
 
-# ---- armed by the program itself ----
-
-armed = scenario(name="armed", arm=True)
-
-
-@uses(armed)
-def test_armed_by_the_program(outcome):
-    assert outcome.read("out/1/load.status").strip() == "0", outcome.read("out/1/load")
-    assert outcome.read("out/1/loaded").strip() == "1"
-    check_log(outcome)
-
-
 @uses(kdump.program_stuck, series="6.1")
 def test_guardian_reboots_when_pid_1_stands_still(outcome):
     assert "no progress within the time limit; rebooting" in outcome.serial()
     check_came_back(outcome)
     check_log(outcome)
+
+
+if not WHOLE:
+    # Others in this part are near to them.
+    del test_fault_of_the_program_reboots, test_read_only_target, test_full_target
