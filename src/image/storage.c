@@ -8,7 +8,13 @@
 
 #define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
 
-enum { MAX_MOUNTINFO = 4 << 20, MAX_UDEV = 64 << 10, MAX_PARENTS = 24, MAX_MEMBERS = 16 };
+enum {
+    MAX_MOUNTINFO = 4 << 20,
+    MAX_UDEV = 64 << 10,
+    MAX_PARENTS = 24,
+    MAX_MEMBERS = 16,
+    MAX_WATCHDOGS = 4
+};
 
 /* A path of sysfs with its links followed, below the root. */
 static int real_path(const struct root *root, const char *path, char *out, size_t size)
@@ -213,6 +219,22 @@ static int walk_members(const struct root *root, struct storage *s)
     return 0;
 }
 
+/* A hardware watchdog that ran when the kernel died runs on: it has to be petted, or it ends the
+ * capture. softdog died with the kernel. */
+static int take_watchdogs(const struct root *root, struct storage *s)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < MAX_WATCHDOGS && r == 0; i++) {
+        char path[PATH_MAX], device[PATH_MAX];
+
+        SAY(path, "/sys/class/watchdog/watchdog%u/device", i);
+        if (real_path(root, path, device, sizeof(device)) == 0)
+            r = take_driver(root, device, s);
+    }
+    return r;
+}
+
 /* ---- the folder on the file system ---- */
 
 /* btrfs: the subvolume that is mounted; else the mount's root is a folder bound here. */
@@ -276,5 +298,6 @@ int storage_find(const struct root *root, const char *folder, struct storage *ou
             out->device);
         return -ENODEV;
     }
-    return walk_members(root, out);
+    r = walk_members(root, out);
+    return r == 0 ? take_watchdogs(root, out) : r;
 }

@@ -17,7 +17,8 @@ struct storage {
     char options[128];         /* only what decides which tree is mounted: "subvol=/@home" */
     char subdir[PATH_MAX];     /* the folder, from what is mounted then; no slash in front */
     char device[STORAGE_NAME]; /* the kernel's name now, for messages: "nvme0n1p8" */
-    char drivers[STORAGE_MAX_DRIVERS][STORAGE_NAME]; /* modules, from the disk to its controller */
+    char drivers[STORAGE_MAX_DRIVERS]
+                [STORAGE_NAME]; /* modules, from the disk to its controller, and the watchdogs' */
     size_t n_drivers;
     char problem[256]; /* why a crash kernel cannot get there; "" : it can */
 };

@@ -46,7 +46,7 @@ MODULES = {
     "usb_storage": ["usbcore", "scsi_mod"], "uas": ["usb_storage"], "mmc_core": [],
     "sdhci": ["mmc_core"], "sdhci_pci": ["sdhci"], "mmc_block": ["mmc_core"], "crc16": [],
     "mbcache": [], "jbd2": [], "ext4": ["crc16", "mbcache", "jbd2"], "crc32c_generic": [],
-    "raid6_pq": [], "xor": [], "btrfs": ["raid6_pq", "xor"], "f2fs": [], "unused": [],
+    "sp5100_tco": [], "raid6_pq": [], "xor": [], "btrfs": ["raid6_pq", "xor"], "f2fs": [], "unused": [],
 }
 SUFFIXES = [".ko", ".ko.gz", ".ko.xz", ".ko.zst"]
 
@@ -195,6 +195,17 @@ def test_image_is_its_owners_alone(tmp_path):
     machine = Machine(tmp_path / "tree")
     machine.build()
     assert machine.image().stat().st_mode & 0o777 == 0o600
+
+
+def test_watchdog_driver_comes_along(tmp_path):
+    """Else a watchdog that runs would end the capture."""
+    machine = Machine(tmp_path / "tree")
+    device = machine.path / "sys/devices/platform/sp5100-tco"
+    device.mkdir(parents=True)
+    machine.driver(device, "sp5100_tco")
+    machine.link("sys/class/watchdog/watchdog0/device", device)
+    machine.build()
+    assert "sp5100_tco" in loaded(unpack(machine.image(), tmp_path / "image"))
 
 
 def test_btrfs_subvolume(tmp_path):
