@@ -225,6 +225,7 @@ def _first(paths):
 
 def ready_disk(name, files=None):
     """A disk whose grub.cfg is made, by the guest's own update-grub in a first boot."""
+    name = f"{name}-{image.fingerprint()}"
     disk = image.CACHE / name / "disk.img"
     if disk.exists():
         return disk
