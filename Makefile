@@ -70,6 +70,7 @@ deb arch:
 bench: setup
 	$(MAKE) all
 	bench/run
+	bench/image
 	bench/kdump
 
 fuzz: setup
