@@ -21,8 +21,8 @@ int64_t retry_delay(unsigned attempts, int64_t retry_after, uint32_t random)
         span *= 2;
     span = MIN(span, (int64_t)RETRY_MAX_SECONDS);
     delay = span * (int64_t)random / UINT32_MAX;
-    if (retry_after > delay)
-        delay = retry_after;
+    if (retry_after > 0)
+        delay += MIN(retry_after, (int64_t)RETRY_MAX_SECONDS);
     return MAX(MIN(delay, (int64_t)RETRY_MAX_SECONDS), (int64_t)1);
 }
 

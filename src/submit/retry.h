@@ -24,7 +24,8 @@ enum {
 };
 
 /* Seconds until the next try after `attempts` failed ones: full jitter (a random part of an
- * exponentially growing span), at least what the server asked for, at most a day. */
+ * exponentially growing span), behind what the server asked for (it tells everybody
+ * the same, and they must not come back at once), at most a day. */
 int64_t retry_delay(unsigned attempts, int64_t retry_after, uint32_t random);
 /* The value of Retry-After (RFC 9110, 10.2.3): seconds, or a date; -1 where it is neither. Bounded
  * to a day. */

@@ -299,11 +299,11 @@ def test_back_off_is_kept(tree, server):
 
 
 @pytest.mark.parametrize("header, least, most", [
-    ("retry-after:5000", 4900, 5000), ("retry-after:99999999", 86000, 86400),
+    ("retry-after:5000", 4900, 5060), ("retry-after:99999999", 86000, 86400),
     ("header:Retry-After: Fri, 31 Dec 9999 23:59:59 GMT", 86000, 86400),
     ("header:Retry-After: Thu, 01 Jan 1970 00:00:00 GMT", 0, 60),
     ("header:Retry-After: soon", 0, 60), ("header:Retry-After: -5", 0, 60),
-    ("header:retry-after:4000", 3900, 4000),
+    ("header:retry-after:4000", 3900, 4060),
 ])
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after(tree, server, header, least, most, status):
@@ -316,7 +316,7 @@ def test_retry_after_as_a_date(tree, server):
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 3000))
     server.set_faults("put:status:503", f"put:header:Retry-After: {date}")
     assert waits(tree, tree.run("submit"))
-    assert 2900 <= attempt(tree)["next_try"] - time.time() <= 3001
+    assert 2900 <= attempt(tree)["next_try"] - time.time() <= 3061
 
 
 # --- answers that make no sense

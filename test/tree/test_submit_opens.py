@@ -21,7 +21,8 @@ WRITES = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_TMPFILE")
 MAY_READ = re.compile(
     r"/(usr/)?lib(32|64|x32)?/|/usr/local/lib/|/etc/(ld\.so\.(cache|preload)|localtime|nsswitch\.conf|"
     r"host\.conf|resolv\.conf|hosts|gai\.conf|services|protocols|passwd|group)$|"
-    r"/etc/(ssl|pki|ca-certificates|gnutls|crypto-policies)(/|$)|/usr/share/(ca-certificates|zoneinfo|locale)/|"
+    r"/etc/(ssl|pki|ca-certificates|gnutls|crypto-policies)(/|$)|"
+    r"/usr/share/(ca-certificates|zoneinfo|locale)/|"
     r"/proc/(self|thread-self)/|/proc/sys/(crypto|vm)/|/dev/(null|urandom|random)$|"
     r"/sys/(devices/system/cpu|fs/cgroup)(/|$)")
 MAY_READ_IN_TREE = re.compile(

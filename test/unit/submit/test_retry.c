@@ -46,11 +46,51 @@ static void delays_grow_and_are_bounded(void **state)
 static void the_servers_wish_is_heard(void **state)
 {
     assert_int_equal(retry_delay(1, 300, 0), 300);
-    assert_int_equal(retry_delay(1, 300, UINT32_MAX), 300);
+    assert_int_equal(retry_delay(1, 300, UINT32_MAX), 300 + RETRY_FIRST_SECONDS);
     assert_int_equal(retry_delay(1, 0, 0), 1);
     assert_int_equal(retry_delay(20, 30, UINT32_MAX), RETRY_MAX_SECONDS);
     assert_int_equal(retry_delay(1, INT64_MAX, 5), RETRY_MAX_SECONDS);
     assert_int_equal(retry_delay(1, INT64_MIN, 5), 1);
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 17;
+    *seed ^= *seed << 5;
+    return *seed;
+}
+
+/* The power comes back in a town, and the server is down: what each machine draws keeps them apart,
+ * with and without its word on when to return. */
+static void a_herd_is_spread(void **state)
+{
+    enum { MACHINES = 10000, TRIES = 6, MINUTES = 64 };
+    static const int64_t wishes[] = { -1, 120 };
+
+    for (size_t w = 0; w < ARRAY_SIZE(wishes); w++) {
+        unsigned per_minute[MINUTES * 3] = { 0 }, most = 0;
+        uint32_t seed = 2463534242U;
+
+        for (unsigned machine = 0; machine < MACHINES; machine++) {
+            int64_t when = 0;
+
+            for (unsigned tries = 1; tries <= TRIES; tries++)
+                when += retry_delay(tries, wishes[w], next_random(&seed));
+            assert_true(when >= TRIES * MAX(wishes[w], (int64_t)1));
+            assert_in_range(when / 60, 0, MINUTES * 3 - 1);
+            per_minute[when / 60]++;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(per_minute); i++)
+            most = MAX(most, per_minute[i]);
+        /* Six spans are 63 minutes: no minute gets four times its share. */
+        assert_true(most < 4 * MACHINES / 63);
+    }
+    /* Told the same after the first failure, they share the first span, and not one second. */
+    for (uint32_t seed = 1, machine = 0, same = 0; machine < MACHINES; machine++) {
+        same += retry_delay(1, 300, next_random(&seed)) == 300;
+        assert_true(same < MACHINES / 20);
+    }
 }
 
 static void retry_after_values(void **state)
@@ -106,6 +146,7 @@ int main(void)
         cmocka_unit_test(every_status_is_judged),
         cmocka_unit_test(delays_grow_and_are_bounded),
         cmocka_unit_test(the_servers_wish_is_heard),
+        cmocka_unit_test(a_herd_is_spread),
         cmocka_unit_test(retry_after_values),
     };
 
