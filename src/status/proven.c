@@ -48,9 +48,11 @@ void proven_advise(const struct proven *proven, char *buf, size_t size)
     format_utc((time_t)proven->test.time, when, sizeof(when));
     (void)snprintf(buf, size,
                    "the test of %s UTC left no report: collect what there is (kdump-steamos "
-                   "collect); if there is nothing, this machine's memory does not survive its "
-                   "reboot",
-                   when);
+                   "collect); if there is nothing, %s",
+                   when,
+                   strcmp(proven->test.mechanism, "kdump") == 0
+                       ? "see on the screen, at another test, what the crash kernel says"
+                       : "this machine's memory does not survive its reboot");
 }
 
 static json_t *proof_json(const struct proof *proof)
