@@ -389,9 +389,14 @@ static int open_spool(struct collection *c)
     const struct context *context = c->context;
     int r = spool_open(&context->root, &context->config, true, &c->spool);
 
-    if (r == -ENODEV)
+    if (r == -ENODEV && context->config.mount_devnode[0])
         return log_error_errno(r, "MOUNT_DEVNODE=%s is not mounted; the records stay in pstore",
                                context->config.mount_devnode);
+    if (r == -ENODEV)
+        return log_error_errno(r,
+                               "the file system of %s, which is in /etc/fstab, is not mounted; the "
+                               "records stay in pstore",
+                               context->config.kdump_folder);
     if (r < 0)
         return log_error_errno(r, "cannot open %s; the records stay in pstore%s",
                                context->config.kdump_folder, advice(r));

@@ -95,3 +95,33 @@ bool mountinfo_find(struct span text, const char *path, struct mountinfo *out)
     }
     return best != none;
 }
+
+/* The longest mount point of fstab above path; false: none but the root. */
+static bool fstab_above(struct span fstab, const char *path, char *place, size_t size)
+{
+    struct span line, word;
+    char here[PATH_MAX];
+    size_t best = 1;
+
+    while (span_next_line(&fstab, &line)) {
+        size_t n;
+
+        if (!span_next_word(&line, &word) || word.p[0] == '#' || !span_next_word(&line, &word) ||
+            !take_escaped(word, here, sizeof(here)) || here[0] != '/')
+            continue;
+        for (n = strlen(here); n > 1 && here[n - 1] == '/'; n--)
+            here[n - 1] = '\0';
+        if (n > best && covers(here, path) && span_copy(span_str(here), place, size))
+            best = n;
+    }
+    return best > 1;
+}
+
+bool mountinfo_is_awaited(struct span fstab, struct span mountinfo, const char *path)
+{
+    struct mountinfo mount;
+    char place[PATH_MAX];
+
+    return fstab_above(fstab, path, place, sizeof(place)) &&
+           mountinfo_find(mountinfo, path, &mount) && strlen(mount.place) < strlen(place);
+}

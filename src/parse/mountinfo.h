@@ -21,3 +21,6 @@ struct mountinfo {
 bool mountinfo_find(struct span text, const char *path, struct mountinfo *out);
 /* What of the path lies below the mount point, without a slash in front. */
 const char *mountinfo_below(const struct mountinfo *mount, const char *path);
+/* Whether fstab (fstab(5)) has a file system for a place above path, or for path itself, that is not
+ * mounted: what is made there now would be hidden later. path as above; the root does not count. */
+bool mountinfo_is_awaited(struct span fstab, struct span mountinfo, const char *path);

@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/library.h"
+#include "parse/mountinfo.h"
 #include "spool/spool.h"
 
 static const struct {
@@ -18,7 +19,7 @@ static const struct {
     [SPOOL_FAILED] = { "failed", "failed_logs" },
 };
 
-enum { FOLDER_MODE = 0700, MAX_MOUNTINFO = 4 << 20 };
+enum { FOLDER_MODE = 0700, MAX_MOUNTINFO = 4 << 20, MAX_FSTAB = 1 << 20 };
 
 const char *spool_state_name(enum spool_state state)
 {
@@ -154,6 +155,17 @@ static int folder_path(const struct root *root, const struct config *config, cha
     return r < 0 ? -ENOMEM : 0;
 }
 
+/* Early in a boot /home may still be on its way (nofail): a folder made below its mount point would
+ * be hidden as soon as it comes. */
+static bool is_awaited(const struct root *root, const char *path)
+{
+    _cleanup_strbuf_ struct strbuf fstab = { 0 }, mountinfo = { 0 };
+
+    return root_read(root, "/etc/fstab", MAX_FSTAB, &fstab) == 0 &&
+           root_read(root, "/proc/self/mountinfo", MAX_MOUNTINFO, &mountinfo) == 0 &&
+           mountinfo_is_awaited(strbuf_view(&fstab), strbuf_view(&mountinfo), path);
+}
+
 int spool_open(const struct root *root, const struct config *config, bool create, struct spool *out)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
@@ -161,6 +173,8 @@ int spool_open(const struct root *root, const struct config *config, bool create
 
     if (r < 0)
         return r;
+    if (create && is_awaited(root, spool.path))
+        return -ENODEV;
     spool.fd =
         create ? root_make_dir(root, spool.path, FOLDER_MODE) : root_open_dir(root, spool.path);
     if (spool.fd < 0)

@@ -32,8 +32,8 @@ struct spool {
 #define _cleanup_spool_ _cleanup_(spool_close)
 
 /* Opens the kdump folder that the configuration names; create makes it and its folders where they
- * are missing. -ENOENT: there is none. -ENODEV: MOUNT_DEVNODE is not mounted or not there. Logs
- * nothing. */
+ * are missing. -ENOENT: there is none. -ENODEV: MOUNT_DEVNODE is not mounted or not there; with
+ * create also, where fstab's file system for the folder is not mounted yet. Logs nothing. */
 int spool_open(const struct root *root, const struct config *config, bool create,
                struct spool *out) _must_check_;
 void spool_close(struct spool *spool);

@@ -242,6 +242,20 @@ def test_usage(tree):
     assert tree.run("collect", "--what").returncode == 2
 
 
+def test_a_file_system_that_is_still_to_come(tree):
+    """Nothing is made where its mount would hide it; the records wait."""
+    tree.panic()
+    tree.write("etc/fstab", "UUID=1 / ext4 rw 0 1\nUUID=2 /home ext4 nofail 0 2\n")
+    tree.write("proc/self/mountinfo", "20 1 259:4 / / rw - ext4 /dev/vda2 rw\n")
+    records = tree.records()
+    done = tree.run("collect")
+    assert done.returncode == 1 and "/etc/fstab, is not mounted" in done.stderr
+    assert tree.records() == records and not tree.folder.exists()
+    tree.write("proc/self/mountinfo", "20 1 259:4 / / rw - ext4 /dev/vda2 rw\n"
+               "30 20 259:8 / /home rw - ext4 /dev/vda3 rw\n")
+    assert tree.collect() == [NAME]
+
+
 # --- interruptions
 
 def expect_whole(tree, crashes):
