@@ -15,8 +15,8 @@ from scenario import uses
 CUTS = {
     "2 records, 0 reports": ["fsync:1", "fsync:1", "renameat2:1", "fsync:2", "unlinkat:1",
                              "unlinkat:2", "unlinkat:3", "unlinkat:4", "unlinkat:5"],
-    "2 records, 1 reports": ["unlinkat:1", "unlinkat:2"],
-    "1 records, 1 reports": ["unlinkat:1"],
+    "2 records, 1 reports": ["unlinkat:1", "unlinkat:2", "unlinkat:3", "unlinkat:4"],
+    "1 records, 1 reports": ["unlinkat:1", "unlinkat:2"],
 }
 
 # sysrq b resets without a sync: what was not durable is lost.
