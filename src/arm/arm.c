@@ -11,7 +11,7 @@
 
 struct arm_options {
     bool dry_run, force, settled;
-    bool this_boot, next_boot; /* only that */
+    bool early, late; /* the boot's two runs */
 };
 
 static int parse_options(int argc, char **argv, struct arm_options *out)
@@ -20,8 +20,8 @@ static int parse_options(int argc, char **argv, struct arm_options *out)
         { "dry-run", no_argument, NULL, 'n' },
         { "force", no_argument, NULL, 'f' },
         { "settled", no_argument, NULL, 's' },
-        { "this-boot", no_argument, NULL, 't' },
-        { "next-boot", no_argument, NULL, 'b' },
+        { "early", no_argument, NULL, 'e' },
+        { "late", no_argument, NULL, 'l' },
         { 0 },
     };
     int option;
@@ -37,18 +37,18 @@ static int parse_options(int argc, char **argv, struct arm_options *out)
         case 's':
             out->settled = true;
             break;
-        case 't':
-            out->this_boot = true;
+        case 'e':
+            out->early = true;
             break;
-        case 'b':
-            out->next_boot = true;
+        case 'l':
+            out->late = true;
             break;
         default:
             return -EINVAL;
         }
     }
     if (optind != argc || (out->settled && (out->dry_run || out->force)) ||
-        out->settled + out->this_boot + out->next_boot > 1) {
+        out->settled + out->early + out->late > 1) {
         log_error("arm takes no arguments but its options, and --settled no other; see arm --help");
         return -EINVAL;
     }
@@ -172,18 +172,26 @@ static int print_pstore_plan(const struct arm_facts *facts, const struct arm_pla
     return EXIT_SUCCESS;
 }
 
+/* Early in the boot the kdump folder's file system may be missing, and with it the capture image. */
+static bool is_left_for_late(const struct arming *a)
+{
+    return a->kdump_plan.action == KDUMP_LOAD && !a->kdump.loaded &&
+           (a->plan.kdump || !pstore_backend_armed(&a->facts.backend));
+}
+
 /* What a dry run prints, and all that is done on a tree that is not the running system. */
 static int print_plan(const struct arming *a, const struct arm_options *options)
 {
+    bool this_boot = !options->late || is_left_for_late(a);
     int r = EXIT_NOT_ARMED;
 
-    if (!options->next_boot && a->plan.kdump)
+    if (this_boot && a->plan.kdump)
         r = print_kdump_plan(a);
-    if (!options->next_boot && r != EXIT_SUCCESS)
+    if (this_boot && r != EXIT_SUCCESS)
         r = print_pstore_plan(&a->facts, &a->plan);
-    if (!options->this_boot)
+    if (!options->early)
         next_boot_print(a);
-    return options->next_boot ? EXIT_SUCCESS : r;
+    return options->late ? EXIT_SUCCESS : r;
 }
 
 /* True when the guard lets this boot arm. */
@@ -334,11 +342,11 @@ static int arm_for_real(struct context *context, struct arm_state *state, struct
 {
     int r = 0, next = 0;
 
-    if (!options->next_boot)
+    if (!options->late || is_left_for_late(a))
         r = arm_this_boot(context, state, a, options->force);
-    if (!options->this_boot)
+    if (!options->early)
         next = next_boot_prepare(context, state, a);
-    return options->next_boot && next < 0 ? next : r;
+    return options->late && next < 0 ? next : r;
 }
 
 /* A minute later, every few minutes after that, and at an orderly shutdown: this boot has lived,
@@ -398,13 +406,14 @@ static int run_arm(struct context *context, int argc, char **argv)
 
 const struct verb verb_arm = {
     .name = "arm",
-    .arguments = "[--dry-run] [--force] [--this-boot | --next-boot]",
+    .arguments = "[--dry-run] [--force] [--early | --late]",
     .summary = "Make this boot able to record a crash",
     .details =
         "  -n, --dry-run   print what would be done, and do nothing\n"
         "  -f, --force     arm even though boots died right after arming, or ramoops lost a test\n"
-        "      --this-boot leave the boot loader's configuration alone\n"
-        "      --next-boot only reserve in it what the next boots need, or give it back\n"
+        "      --early     (in early boot) leave the boot loader's configuration alone\n"
+        "      --late      reserve in it what the next boots need, or give it back; and load the\n"
+        "                  crash kernel where the kdump folder was not mounted early\n"
         "      --settled   this boot has lived (called by its timer and at shutdown)\n\n"
         "Exit status: 0 armed, or the plan would arm; 1 failed; 3 not armed, for the reason\n"
         "that is given: nothing to arm with, switched off, or stopped by the guard against\n"

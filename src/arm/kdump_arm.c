@@ -15,6 +15,11 @@ static int open_image(const struct context *context, struct arming *a)
     struct image image;
     int r = image_ensure(context, a->kdump.kernel, false, &image), fd;
 
+    if (r == -EAGAIN) {
+        SAY(p->reason, "there is no capture image yet: %.250s", image.problem);
+        SAY(p->advice, "kdump-steamos-reserve.service loads the crash kernel when it is");
+        return r;
+    }
     if (r < 0) {
         SAY(p->reason, "there can be no capture image: %.250s", image.problem);
         SAY(p->advice, "when that is mended: kdump-steamos initrd");

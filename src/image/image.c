@@ -345,6 +345,10 @@ int image_ensure(const struct context *context, const char *kernel, bool force, 
         strchr(kernel, '/'))
         return -EINVAL;
     r = spool_open(&context->root, &context->config, true, &spool);
+    if (r == -ENODEV) {
+        SAY(out->problem, "the file system of %.180s is not mounted", context->config.kdump_folder);
+        return -EAGAIN;
+    }
     if (r < 0) {
         SAY(out->problem, "cannot open the kdump folder %.180s: %s", context->config.kdump_folder,
             strerror(-r));

@@ -25,7 +25,8 @@ struct image {
 };
 
 /* Makes the image of a kernel if it is missing, out of date or force is set. Errors are in
- * out->problem, and not logged. -ENODEV: a crash kernel cannot get to the kdump folder. */
+ * out->problem, and not logged. -ENODEV: a crash kernel cannot get to the kdump folder. -EAGAIN: its
+ * file system is not mounted. */
 int image_ensure(const struct context *context, const char *kernel, bool force,
                  struct image *out) _must_check_;
 /* The same, written to a file that the caller names. */

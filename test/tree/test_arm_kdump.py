@@ -102,6 +102,22 @@ def test_loads_what_is_reserved(machine):
     assert "root=" not in text and "crashkernel=" not in text
 
 
+def test_what_early_boot_leaves_for_late(machine):
+    """Where the capture image lies on a file system that was not mounted, the crash kernel is
+    missing; where it is loaded, or pstore records, nothing is left to do."""
+    machine.write("sys/kernel/kexec_crash_size", f"{256 << 20}\n")
+    machine.config("USE_PSTORE_RAM=0\n")
+    assert "load the crash kernel" in machine.run("arm", "--late")[1]
+    assert "load the crash kernel" in machine.run("arm", "--early")[1]
+    machine.write("sys/kernel/kexec_crash_loaded", "1\n")
+    assert "load" not in machine.run("arm", "--late")[1]
+    machine.write("sys/kernel/kexec_crash_loaded", "0\n")
+    machine.config("")
+    machine.write("sys/module/pstore/parameters/backend", "ramoops\n")
+    machine.write("sys/module/ramoops/parameters/mem_address", "503316480\n")
+    assert "load" not in machine.run("arm", "--late")[1]
+
+
 def test_pstore_comes_first(machine):
     machine.write("proc/iomem", "1e000000-1fffffff : RAM buffer\n")
     machine.write("sys/kernel/kexec_crash_size", f"{256 << 20}\n")
@@ -226,12 +242,12 @@ def test_reservation_comes_and_goes(mounted, dropins):
         (mounted.path / "sbin/grub-mkconfig").write_text("#!/bin/sh\n")
     mounted.grub.chmod(0o640)
     before = state_of(mounted)
-    status, text = mounted.run("arm", "--next-boot")
+    status, text = mounted.run("arm", "--late")
     assert status == 0 and "reboot to record crashes" in text, text
     assert "crashkernel=80M" in mounted.config() and "quiet" in mounted.config()
     assert (mounted.path / "default/grub.d/kdump-steamos.cfg").exists() == dropins
     assert mounted.grub.stat().st_mode & 0o777 == 0o640
-    assert mounted.run("arm", "--next-boot") == (0, "")
+    assert mounted.run("arm", "--late") == (0, "")
     assert mounted.runs() == 1
     status, text = mounted.run("disarm")
     assert status == 0 and "crashkernel=80M" in text, text
@@ -243,11 +259,11 @@ def test_reservation_comes_and_goes(mounted, dropins):
 def test_nothing_half_done(mounted):
     before = state_of(mounted)
     (mounted.path / "boot/fail").touch()
-    status, text = mounted.run("arm", "--next-boot")
+    status, text = mounted.run("arm", "--late")
     assert status == 1 and "update-grub failed with status 1" in text, text
     assert state_of(mounted) == before
     (mounted.path / "boot/fail").unlink()
-    assert mounted.run("arm", "--next-boot")[0] == 0
+    assert mounted.run("arm", "--late")[0] == 0
     assert "crashkernel=80M" in mounted.config()
 
 
@@ -255,7 +271,7 @@ def test_nothing_half_done(mounted):
 def test_read_only(mounted, folder):
     before = state_of(mounted)
     status, text = mounted.run(
-        "arm", "--next-boot",
+        "arm", "--late",
         before=f" && mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}")
     assert status == 1 and "Read-only file system" in text and "make it writable" in text, text
     assert state_of(mounted) == before and mounted.runs() == 0
@@ -264,14 +280,14 @@ def test_read_only(mounted, folder):
 def test_no_room(mounted):
     before = state_of(mounted)
     status, text = mounted.run(
-        "arm", "--next-boot",
+        "arm", "--late",
         before=" && mount -t tmpfs -o nr_inodes=2 none /etc/default/grub.d && touch "
                "/etc/default/grub.d/full")
     assert status == 1 and "No space left" in text, text
     assert state_of(mounted) == before and mounted.runs() == 0
 
 
-@pytest.mark.parametrize("verb", [["arm", "--next-boot"], ["disarm"]])
+@pytest.mark.parametrize("verb", [["arm", "--late"], ["disarm"]])
 def test_killed_at_any_call(tmp_path, verb):
     """The next run brings it to its end, and the other way takes exactly the edit out."""
     kills = 0
@@ -282,7 +298,7 @@ def test_killed_at_any_call(tmp_path, verb):
             mounted = Mounted(path)
             before = state_of(mounted)
             if verb == ["disarm"]:
-                assert mounted.run("arm", "--next-boot")[0] == 0
+                assert mounted.run("arm", "--late")[0] == 0
             status, _ = mounted.run(*verb, wrapper=[
                 "strace", "-o", "/dev/null", "-e", f"trace={call}", "-e",
                 f"inject={call}:signal=KILL:when={number}"])
@@ -303,9 +319,9 @@ def test_killed_at_any_call(tmp_path, verb):
 
 def test_an_interrupted_edit_is_finished(mounted):
     """Killed while the tool ran: the file has it, grub.cfg not."""
-    assert mounted.run("arm", "--next-boot")[0] == 0
+    assert mounted.run("arm", "--late")[0] == 0
     (mounted.path / "boot/grub/grub.cfg").write_text("linux /vmlinuz quiet\n")
-    assert mounted.run("arm", "--next-boot")[0] == 0
+    assert mounted.run("arm", "--late")[0] == 0
     assert "crashkernel=80M" in mounted.config() and mounted.runs() == 2
     # and the other way: the file has it no more, grub.cfg still has
     (mounted.path / "default/grub.d/kdump-steamos.cfg").unlink()
