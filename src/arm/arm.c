@@ -358,6 +358,7 @@ static int settle(struct context *context, const struct arm_facts *facts)
     struct boot_marker marker;
 
     arm_state_open(context, false, &state);
+    arm_state_note_consent(&state, context->config.log_submission);
     arm_state_judge_test(&state, &context->root, facts->boot_id);
     if (!state.found || strcmp(state.last.boot_id, facts->boot_id) != 0)
         return EXIT_SUCCESS;
@@ -401,6 +402,7 @@ static int run_arm(struct context *context, int argc, char **argv)
         return log_oom();
     if (planned)
         return print_plan(a, &options);
+    arm_state_note_consent(&state, context->config.log_submission);
     return arm_for_real(context, &state, a, &options);
 }
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "pstore/panic_policy.h"
 #include "pstore/records.h"
+#include "spool/consent.h"
 #include "spool/proof.h"
 
 static const char lost_name[] = "ramoops-lost.json", grub_name[] = "grub-pending";
@@ -91,6 +92,17 @@ bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *ro
         return false;
     proof_of_now(root, &now);
     return strcmp(json_get_str(object, "firmware", ""), now.firmware) == 0;
+}
+
+void arm_state_note_consent(const struct arm_state *state, bool submission)
+{
+    int r = state->fd < 0 ? 0 : consent_note(state->fd, submission, time(NULL));
+
+    if (r < 0)
+        (void)log_warning_errno(r,
+                                "cannot note in %s/state whether reports may leave, ignoring: what "
+                                "the configuration says at the next boot will count alone",
+                                state->spool.path);
 }
 
 void arm_state_judge_test(const struct arm_state *state, const struct root *root,

@@ -38,6 +38,8 @@ bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *ro
 void arm_state_judge_test(const struct arm_state *state, const struct root *root,
                           const char *boot_id);
 void arm_state_forget_lost(const struct arm_state *state);
+/* Notes what LOG_SUBMISSION is now (spool/consent.h); a failure is warned of. */
+void arm_state_note_consent(const struct arm_state *state, bool submission);
 /* An edit of GRUB's configuration has begun, and not come to its end. */
 bool arm_state_grub_pending(const struct arm_state *state);
 void arm_state_set_grub_pending(const struct arm_state *state, bool pending);

@@ -97,6 +97,7 @@ static json_t *text_json(const char *s)
 static json_t *collected_json(const struct pstore_event *event, struct span kdump,
                               const struct facts *facts, const char *crashed, time_t time)
 {
+    enum consent consent = consent_at(&facts->consent, time);
     char build[128];
     json_t *sources = json_array(), *collected;
 
@@ -118,6 +119,8 @@ static json_t *collected_json(const struct pstore_event *event, struct span kdum
         text_json(build), "vendor", text_json(facts->vendor), "product", text_json(facts->product),
         "board", text_json(facts->board), "serial", facts->serial, "account", facts->account.name,
         "steamid", facts->account.steamid, "dumps", sources);
+    if (consent != CONSENT_UNKNOWN)
+        (void)json_object_set_new(collected, "submission", json_boolean(consent == CONSENT_YES));
     return collected;
 }
 
@@ -198,6 +201,7 @@ int bundle_make(const struct pstore_event *event, struct span kdump, const struc
         bundle.time = time(NULL);
         bundle.guessed = true;
     }
+    bundle.kept = consent_at(&facts->consent, bundle.time) == CONSENT_NO;
     r = add_dumps(&bundle, event);
     if (r == 0 && kdump.n > 0)
         r = add_bytes(&bundle, "dmesg-kdump", -1, "", kdump);

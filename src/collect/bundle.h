@@ -16,6 +16,7 @@ struct bundle {
     struct member *members; /* owned */
     size_t n;
     time_t time;     /* of the crash */
+    bool kept;       /* the owner did not let reports leave when the machine crashed */
     bool guessed;    /* that time is the collection's, as the records have none */
     char *title;     /* owned; for people, "" where the log has no report */
     char *signature; /* owned; "" where the log has no report */

@@ -184,10 +184,12 @@ static int write_report(struct collection *c, const struct bundle *bundle, enum 
     return r < 0 ? r : atomic_file_commit(&file, false);
 }
 
-/* Consent is what the configuration says now, at the collection. */
-static enum spool_state target_state(const struct config *config)
+/* It takes consent at the crash and now, at the collection. */
+static enum spool_state target_state(const struct config *config, const struct crash *crash)
 {
-    return config->log_submission && config_has_backend(config) ? SPOOL_PENDING : SPOOL_KEPT;
+    bool may = config->log_submission && config_has_backend(config) && !crash->bundle.kept;
+
+    return may ? SPOOL_PENDING : SPOOL_KEPT;
 }
 
 /* The way that the crash took, as struct proof names it. */
@@ -246,7 +248,7 @@ static void note_proof(struct collection *c, const struct crash *crash)
 
 static int store_report(struct collection *c, const struct crash *crash)
 {
-    enum spool_state state = target_state(&c->context->config);
+    enum spool_state state = target_state(&c->context->config, crash);
     const struct bundle *bundle = &crash->bundle;
     char stamp[SPOOL_STAMP_MAX], name[NAME_MAX + 1];
 
@@ -332,6 +334,13 @@ static int note_private_values(struct collection *c)
     return r == -ENOMEM ? r : 0;
 }
 
+static int load_consent(struct collection *c)
+{
+    _cleanup_close_ int state = spool_open_state(&c->spool, true);
+
+    return state < 0 ? 0 : consent_load(state, &c->facts.consent);
+}
+
 static void finish_capture(struct collection *c, const struct capture *capture)
 {
     char vmcore[NAME_MAX + 1];
@@ -363,7 +372,7 @@ static int collect_event(struct collection *c, const struct pstore_records *reco
     if (!c->have_facts) {
         if (facts_gather(&context->root, &context->config, context->ops, &c->facts) < 0)
             return log_oom();
-        if (note_private_values(c) < 0)
+        if (note_private_values(c) < 0 || load_consent(c) < 0)
             return log_oom();
         c->have_facts = true;
     }

@@ -5,6 +5,7 @@
 #include "base/sysops.h"
 #include "config/config.h"
 #include "parse/vdf.h"
+#include "spool/consent.h"
 
 struct facts {
     struct strbuf os_release; /* the file's text */
@@ -13,6 +14,7 @@ struct facts {
     char vendor[65], product[65], board[65];
     char serial[65];              /* [A-Za-z0-9_-]; "0" unless this is a handheld that we know */
     struct steam_account account; /* name "0" where there is none */
+    struct consent_history consent; /* filled by the caller, who has the state folder */
 };
 
 /* Fills in what can be had; what cannot is empty, with a line in the log where that is a surprise.

@@ -167,10 +167,25 @@ def test_settled_fits_the_task_dump(machine):
     assert machine.read("proc/sys/kernel/panic_print").strip() == "130"
 
 
+def test_settled_notes_consent_when_it_changes(machine):
+    noted = machine.path / FOLDER / "state/consent.json"
+    machine.marker(phase="settled")
+    for value, expected in [("1", [True]), ("1", [True]), ("0", [True, False]), ("1", [True, False, True])]:
+        machine.write("etc/default/kdump", f"LOG_SUBMISSION={value}\n")
+        assert machine.run("arm", "--settled") == (0, "")
+        assert [change["submission"] for change in json.loads(noted.read_text())["changes"]] == expected
+    for turn in range(40):
+        machine.write("etc/default/kdump", f"LOG_SUBMISSION={turn % 2}\n")
+        assert machine.run("arm", "--settled") == (0, "")
+    changes = json.loads(noted.read_text())["changes"]
+    assert len(changes) == 32 and changes[-1]["submission"]
+
+
 def test_settled_of_another_boot_changes_nothing(machine):
     machine.ramoops()
     machine.write("proc/cmdline", "quiet log_buf_len=4M\n")
     machine.marker(boot_id="another")
+    machine.write(f"{FOLDER}/state/consent.json", '{"changes": [{"since": 1, "submission": true}]}')
     before = machine.files()
     assert machine.run("arm", "--settled") == (0, "")
     assert machine.files() == before

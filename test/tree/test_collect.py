@@ -493,6 +493,33 @@ def test_without_submission_reports_are_kept(tree, settings):
     assert tree.zips() == [] and tree.zips("not_sent_logs") == [NAME]
 
 
+@pytest.mark.parametrize("changes, now, state, noted", [
+    ([(-100, False)], "1", "not_sent_logs", False),
+    ([(-100, True), (100, False)], "1", ".", True),
+    ([(-100, True), (-50, False), (100, True)], "1", "not_sent_logs", False),
+    ([(-100, True)], "0", "not_sent_logs", True),
+    ([(100, False)], "1", ".", None),
+])
+def test_consent_is_that_of_the_crash(tree, changes, now, state, noted):
+    tree.panic()
+    tree.config(LOG_SUBMISSION=now)
+    (tree.folder / "state").mkdir(parents=True)
+    (tree.folder / "state/consent.json").write_text(json.dumps({"changes": [
+        {"since": TIME + delta, "submission": submission} for delta, submission in changes]}))
+    tree.collect()
+    (name,) = tree.zips(state)
+    assert report_of(tree.folder / state / name)["collected"].get("submission") == noted
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"changes": 1}', '{"changes": [1, {}, null]}'])
+def test_consent_that_cannot_be_read(tree, text):
+    tree.panic()
+    (tree.folder / "state").mkdir(parents=True)
+    (tree.folder / "state/consent.json").write_text(text)
+    tree.collect()
+    assert len(tree.zips() + tree.zips("not_sent_logs")) == 1
+
+
 # --- facts
 
 @pytest.mark.parametrize("vendor, product, board, known", [
