@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
-#include <libkmod.h>
 #include <poll.h>
 #include <signal.h>
 #include <linux/kexec.h>
@@ -9,62 +8,13 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "base/library.h"
+#include "base/kmod_api.h"
 #include "base/log.h"
 #include "base/sysops.h"
 
-static struct {
-    LIBRARY_FUNCTION(kmod_new);
-    LIBRARY_FUNCTION(kmod_unref);
-    LIBRARY_FUNCTION(kmod_module_new_from_lookup);
-    LIBRARY_FUNCTION(kmod_module_new_from_name);
-    LIBRARY_FUNCTION(kmod_module_get_module);
-    LIBRARY_FUNCTION(kmod_module_probe_insert_module);
-    LIBRARY_FUNCTION(kmod_module_remove_module);
-    LIBRARY_FUNCTION(kmod_module_unref);
-    LIBRARY_FUNCTION(kmod_module_unref_list);
-    LIBRARY_FUNCTION(kmod_list_next);
-} kmod_api;
-
-static int load_kmod(void)
-{
-    static const struct library_symbol symbols[] = {
-        LIBRARY_SYMBOL(kmod_api, kmod_new),
-        LIBRARY_SYMBOL(kmod_api, kmod_unref),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_new_from_lookup),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_new_from_name),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_get_module),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_probe_insert_module),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_remove_module),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_unref),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_unref_list),
-        LIBRARY_SYMBOL(kmod_api, kmod_list_next),
-    };
-
-    return library_load("libkmod.so.2", symbols, ARRAY_SIZE(symbols));
-}
-
-static void kmod_unrefp(struct kmod_ctx **ctx)
-{
-    if (*ctx)
-        (void)kmod_api.kmod_unref(*ctx);
-}
-
-static void kmod_module_unrefp(struct kmod_module **m)
-{
-    if (*m)
-        (void)kmod_api.kmod_module_unref(*m);
-}
-
-static void kmod_listp(struct kmod_list **list)
-{
-    if (*list)
-        (void)kmod_api.kmod_module_unref_list(*list);
-}
-
 static int open_kmod(struct kmod_ctx **out)
 {
-    int r = load_kmod();
+    int r = kmod_api_load();
 
     if (r < 0)
         return r;

@@ -1,100 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <archive.h>
-#include <archive_entry.h>
-
-#include "base/library.h"
+#include "base/archive_api.h"
 #include "base/log.h"
 #include "image/cpio.h"
-
-static struct {
-    LIBRARY_FUNCTION(archive_errno);
-    LIBRARY_FUNCTION(archive_error_string);
-    LIBRARY_FUNCTION(archive_write_new);
-    LIBRARY_FUNCTION(archive_write_set_format_cpio_newc);
-    LIBRARY_FUNCTION(archive_write_add_filter_gzip);
-    LIBRARY_FUNCTION(archive_write_set_filter_option);
-    LIBRARY_FUNCTION(archive_write_set_bytes_in_last_block);
-    LIBRARY_FUNCTION(archive_write_open_fd);
-    LIBRARY_FUNCTION(archive_write_header);
-    LIBRARY_FUNCTION(archive_write_data);
-    LIBRARY_FUNCTION(archive_write_close);
-    LIBRARY_FUNCTION(archive_write_free);
-    LIBRARY_FUNCTION(archive_entry_new);
-    LIBRARY_FUNCTION(archive_entry_free);
-    LIBRARY_FUNCTION(archive_entry_set_pathname);
-    LIBRARY_FUNCTION(archive_entry_set_filetype);
-    LIBRARY_FUNCTION(archive_entry_set_perm);
-    LIBRARY_FUNCTION(archive_entry_set_size);
-    LIBRARY_FUNCTION(archive_entry_set_ino);
-    LIBRARY_FUNCTION(archive_entry_set_nlink);
-    LIBRARY_FUNCTION(archive_entry_set_mtime);
-    LIBRARY_FUNCTION(archive_entry_set_rdevmajor);
-    LIBRARY_FUNCTION(archive_entry_set_rdevminor);
-    LIBRARY_FUNCTION(archive_read_new);
-    LIBRARY_FUNCTION(archive_read_support_filter_gzip);
-    LIBRARY_FUNCTION(archive_read_support_filter_xz);
-    LIBRARY_FUNCTION(archive_read_support_filter_zstd);
-    LIBRARY_FUNCTION(archive_read_support_format_raw);
-    LIBRARY_FUNCTION(archive_read_open_fd);
-    LIBRARY_FUNCTION(archive_read_next_header);
-    LIBRARY_FUNCTION(archive_read_data);
-    LIBRARY_FUNCTION(archive_read_free);
-} archive_api;
-
-static int load_archive(void)
-{
-    static const struct library_symbol symbols[] = {
-        LIBRARY_SYMBOL(archive_api, archive_errno),
-        LIBRARY_SYMBOL(archive_api, archive_error_string),
-        LIBRARY_SYMBOL(archive_api, archive_write_new),
-        LIBRARY_SYMBOL(archive_api, archive_write_set_format_cpio_newc),
-        LIBRARY_SYMBOL(archive_api, archive_write_add_filter_gzip),
-        LIBRARY_SYMBOL(archive_api, archive_write_set_filter_option),
-        LIBRARY_SYMBOL(archive_api, archive_write_set_bytes_in_last_block),
-        LIBRARY_SYMBOL(archive_api, archive_write_open_fd),
-        LIBRARY_SYMBOL(archive_api, archive_write_header),
-        LIBRARY_SYMBOL(archive_api, archive_write_data),
-        LIBRARY_SYMBOL(archive_api, archive_write_close),
-        LIBRARY_SYMBOL(archive_api, archive_write_free),
-        LIBRARY_SYMBOL(archive_api, archive_entry_new),
-        LIBRARY_SYMBOL(archive_api, archive_entry_free),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_pathname),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_filetype),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_perm),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_size),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_ino),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_nlink),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_mtime),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_rdevmajor),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_rdevminor),
-        LIBRARY_SYMBOL(archive_api, archive_read_new),
-        LIBRARY_SYMBOL(archive_api, archive_read_support_filter_gzip),
-        LIBRARY_SYMBOL(archive_api, archive_read_support_filter_xz),
-        LIBRARY_SYMBOL(archive_api, archive_read_support_filter_zstd),
-        LIBRARY_SYMBOL(archive_api, archive_read_support_format_raw),
-        LIBRARY_SYMBOL(archive_api, archive_read_open_fd),
-        LIBRARY_SYMBOL(archive_api, archive_read_next_header),
-        LIBRARY_SYMBOL(archive_api, archive_read_data),
-        LIBRARY_SYMBOL(archive_api, archive_read_free),
-    };
-
-    return library_load("libarchive.so.13", symbols, ARRAY_SIZE(symbols));
-}
 
 struct image_cpio {
     struct archive *archive;
     int64_t files; /* the inode number of the last one */
 };
-
-/* libarchive's own error numbers may be no errno at all. */
-static int archive_error(struct archive *a)
-{
-    int error = archive_api.archive_errno(a);
-    const char *text = archive_api.archive_error_string(a);
-
-    log_debug("libarchive: %s", text ? text : "no reason");
-    return error > 0 ? -error : -EIO;
-}
 
 void image_cpio_free(struct image_cpio *cpio)
 {
@@ -108,7 +20,7 @@ DEFINE_CLEANUP(struct image_cpio *, image_cpio_free)
 int image_cpio_open(int fd, struct image_cpio **out)
 {
     _cleanup_(image_cpio_freep) struct image_cpio *cpio = NULL;
-    int r = load_archive();
+    int r = archive_api_load();
 
     if (r < 0)
         return r;
@@ -193,7 +105,7 @@ int image_read_unpacked(int fd, size_t max, struct strbuf *out)
 {
     _cleanup_(read_freep) struct archive *a = NULL;
     struct archive_entry *entry;
-    int r = load_archive();
+    int r = archive_api_load();
 
     if (r < 0)
         return r;

@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <libkmod.h>
 #include <stdio.h>
 
-#include "base/library.h"
+#include "base/kmod_api.h"
 #include "base/log.h"
 #include "image/modules.h"
-
-static struct {
-    LIBRARY_FUNCTION(kmod_new);
-    LIBRARY_FUNCTION(kmod_unref);
-    LIBRARY_FUNCTION(kmod_set_log_priority);
-    LIBRARY_FUNCTION(kmod_module_new_from_lookup);
-    LIBRARY_FUNCTION(kmod_module_get_dependencies);
-    LIBRARY_FUNCTION(kmod_module_get_softdeps);
-    LIBRARY_FUNCTION(kmod_module_get_module);
-    LIBRARY_FUNCTION(kmod_module_get_name);
-    LIBRARY_FUNCTION(kmod_module_get_path);
-    LIBRARY_FUNCTION(kmod_module_unref);
-    LIBRARY_FUNCTION(kmod_module_unref_list);
-    LIBRARY_FUNCTION(kmod_list_next);
-} kmod_api;
 
 /* What no module depends on by name, and the file system asks the kernel's crypto layer or its
  * character sets for. */
@@ -34,44 +18,6 @@ static const struct {
 };
 
 enum { MAX_DEPTH = 8 };
-
-static int load_kmod(void)
-{
-    static const struct library_symbol symbols[] = {
-        LIBRARY_SYMBOL(kmod_api, kmod_new),
-        LIBRARY_SYMBOL(kmod_api, kmod_unref),
-        LIBRARY_SYMBOL(kmod_api, kmod_set_log_priority),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_new_from_lookup),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_get_dependencies),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_get_softdeps),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_get_module),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_get_name),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_get_path),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_unref),
-        LIBRARY_SYMBOL(kmod_api, kmod_module_unref_list),
-        LIBRARY_SYMBOL(kmod_api, kmod_list_next),
-    };
-
-    return library_load("libkmod.so.2", symbols, ARRAY_SIZE(symbols));
-}
-
-static void kmod_unrefp(struct kmod_ctx **ctx)
-{
-    if (*ctx)
-        (void)kmod_api.kmod_unref(*ctx);
-}
-
-static void kmod_module_unrefp(struct kmod_module **m)
-{
-    if (*m)
-        (void)kmod_api.kmod_module_unref(*m);
-}
-
-static void kmod_listp(struct kmod_list **list)
-{
-    if (*list)
-        (void)kmod_api.kmod_module_unref_list(*list);
-}
 
 void image_modules_done(struct image_modules *modules)
 {
@@ -240,7 +186,7 @@ int image_modules_find(const struct root *root, const char *kernel, const struct
     out->missing[0] = '\0';
     if (r < 0)
         return r;
-    r = load_kmod();
+    r = kmod_api_load();
     if (r < 0)
         return r;
     (void)snprintf(below, sizeof(below), "/proc/self/fd/%d%s", root->fd, dir);

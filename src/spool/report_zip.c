@@ -1,90 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <archive.h>
-#include <archive_entry.h>
-
-#include "base/library.h"
+#include "base/archive_api.h"
 #include "base/log.h"
 #include "spool/report_zip.h"
-
-static struct {
-    LIBRARY_FUNCTION(archive_errno);
-    LIBRARY_FUNCTION(archive_error_string);
-    LIBRARY_FUNCTION(archive_write_new);
-    LIBRARY_FUNCTION(archive_write_set_format_zip);
-    LIBRARY_FUNCTION(archive_write_set_options);
-    LIBRARY_FUNCTION(archive_write_open_fd);
-    LIBRARY_FUNCTION(archive_write_free);
-    LIBRARY_FUNCTION(archive_entry_free);
-    LIBRARY_FUNCTION(archive_entry_new);
-    LIBRARY_FUNCTION(archive_entry_set_pathname);
-    LIBRARY_FUNCTION(archive_entry_set_filetype);
-    LIBRARY_FUNCTION(archive_entry_set_perm);
-    LIBRARY_FUNCTION(archive_entry_set_mtime);
-    LIBRARY_FUNCTION(archive_entry_set_size);
-    LIBRARY_FUNCTION(archive_write_header);
-    LIBRARY_FUNCTION(archive_write_data);
-    LIBRARY_FUNCTION(archive_write_close);
-    LIBRARY_FUNCTION(archive_write_fail);
-    LIBRARY_FUNCTION(archive_read_free);
-    LIBRARY_FUNCTION(archive_read_data);
-    LIBRARY_FUNCTION(archive_read_new);
-    LIBRARY_FUNCTION(archive_read_support_format_zip);
-    LIBRARY_FUNCTION(archive_read_open_fd);
-    LIBRARY_FUNCTION(archive_read_next_header);
-    LIBRARY_FUNCTION(archive_entry_pathname);
-} archive_api;
-
-static int load_libarchive(void)
-{
-    static const struct library_symbol symbols[] = {
-        LIBRARY_SYMBOL(archive_api, archive_errno),
-        LIBRARY_SYMBOL(archive_api, archive_error_string),
-        LIBRARY_SYMBOL(archive_api, archive_write_new),
-        LIBRARY_SYMBOL(archive_api, archive_write_set_format_zip),
-        LIBRARY_SYMBOL(archive_api, archive_write_set_options),
-        LIBRARY_SYMBOL(archive_api, archive_write_open_fd),
-        LIBRARY_SYMBOL(archive_api, archive_write_free),
-        LIBRARY_SYMBOL(archive_api, archive_entry_free),
-        LIBRARY_SYMBOL(archive_api, archive_entry_new),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_pathname),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_filetype),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_perm),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_mtime),
-        LIBRARY_SYMBOL(archive_api, archive_entry_set_size),
-        LIBRARY_SYMBOL(archive_api, archive_write_header),
-        LIBRARY_SYMBOL(archive_api, archive_write_data),
-        LIBRARY_SYMBOL(archive_api, archive_write_close),
-        LIBRARY_SYMBOL(archive_api, archive_write_fail),
-        LIBRARY_SYMBOL(archive_api, archive_read_free),
-        LIBRARY_SYMBOL(archive_api, archive_read_data),
-        LIBRARY_SYMBOL(archive_api, archive_read_new),
-        LIBRARY_SYMBOL(archive_api, archive_read_support_format_zip),
-        LIBRARY_SYMBOL(archive_api, archive_read_open_fd),
-        LIBRARY_SYMBOL(archive_api, archive_read_next_header),
-        LIBRARY_SYMBOL(archive_api, archive_entry_pathname),
-    };
-
-    return library_load("libarchive.so.13", symbols, ARRAY_SIZE(symbols));
-}
 
 struct report_zip {
     struct archive *archive;
 };
 
-static int archive_error(struct archive *a)
-{
-    int error = archive_api.archive_errno(a);
-
-    log_debug("libarchive: %s", archive_api.archive_error_string(a)
-                                    ? archive_api.archive_error_string(a)
-                                    : "no reason");
-    return error > 0 ? -error : -EIO;
-}
-
 int report_zip_create(int fd, struct report_zip **out)
 {
     _cleanup_free_ struct report_zip *zip = calloc(1, sizeof(*zip));
-    int r = load_libarchive();
+    int r = archive_api_load();
 
     if (r < 0)
         return r;
@@ -182,7 +108,7 @@ int report_zip_read(int fd, size_t max, bool (*wanted)(const char *name), report
 {
     _cleanup_(reader_free) struct archive *a = NULL;
     struct archive_entry *entry;
-    int r = load_libarchive();
+    int r = archive_api_load();
 
     if (r < 0)
         return r;
