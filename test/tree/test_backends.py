@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import ssl
 import sys
 import threading
 import time
@@ -18,16 +19,17 @@ import pytest
 from tree import TIME, Tree, killed_runs, panic_text, stamp
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from receiver import Receiver  # noqa: E402
+from receiver import Receiver, make_ca, make_cert  # noqa: E402
 
 NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
 FOLDER = "var/lib/steamos-log-submitter/pending/kdump"
 
 
 class Sentry:
-    """Takes envelopes; answers has (status, headers) for the next ones, then 200."""
+    """Takes envelopes; answers has (status, headers) for the next ones, then 200. pair: the
+    (certificate, key) of a server that speaks TLS."""
 
-    def __init__(self):
+    def __init__(self, pair=None):
         outer = self
         self.answers, self.requests, self.text = [], [], b"{}"
 
@@ -48,7 +50,12 @@ class Sentry:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.dsn = f"http://0a1b2c3d@127.0.0.1:{self.server.server_port}/x/42"
+        if pair:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*pair)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)
+        self.dsn = f"http{'s' if pair else ''}://0a1b2c3d@127.0.0.1:{self.server.server_port}/x/42"
 
     def __enter__(self):
         self.thread.start()
@@ -202,6 +209,26 @@ def test_sentry_talks_without_end(tree, sentry):
     sentry.text = b"x" * (1 << 20)
     assert tree.run("submit").returncode == 0
     assert tree.zips("sent_logs") == [NAME] and len(sentry.requests) == 1
+
+
+@pytest.mark.parametrize("what", ["right", "wrong host", "expired", "other authority", "no authority"])
+def test_sentry_over_tls(tree, tmp_path, what):
+    ca = make_ca(tmp_path / "authority")
+    host = "example.org" if what == "wrong host" else "localhost"
+    pair = make_cert(tmp_path / "authority", host, ca, expired=what == "expired",
+                     san=None if what == "wrong host" else "IP:127.0.0.1")
+    trust = {"other authority": make_ca(tmp_path / "another")[0],
+             "no authority": "/nonexistent"}.get(what, ca[0])
+    with Sentry(pair) as secure:
+        tree.config(SENTRY_DSN=secure.dsn)
+        done = tree.run("submit", f"--cacert={trust}")
+        if what == "right":
+            assert done.returncode == 0 and tree.zips("sent_logs") == [NAME], done.stderr
+            assert len(secure.envelopes()) == 1
+        else:
+            assert done.returncode == 1 and tree.zips() == [NAME], done.stderr
+            assert secure.requests == []
+            assert attempt(tree)["tries"] == 1
 
 
 def test_a_dsn_that_is_none(tree):
