@@ -13,6 +13,7 @@ static int open_image(const struct context *context, struct arming *a)
 {
     struct kdump_plan *p = &a->kdump_plan;
     struct image image;
+    struct stat st;
     int r = image_ensure(context, a->kdump.kernel, false, &image), fd;
 
     if (r == -EAGAIN) {
@@ -32,6 +33,13 @@ static int open_image(const struct context *context, struct arming *a)
     if (fd < 0) {
         SAY(p->reason, "cannot open %.200s: %s", image.path, strerror(-fd));
         SAY(p->advice, "make it anew: kdump-steamos initrd --force");
+        return fd;
+    }
+    if (fstat(fd, &st) < 0 || !image_is_trusted(&st)) {
+        SAY(p->reason, "%.200s is not root's own", image.path);
+        SAY(p->advice, "make it anew: kdump-steamos initrd --force");
+        close_fd(&fd);
+        return -EPERM;
     }
     return fd;
 }

@@ -82,6 +82,20 @@ int dir_open_or_make(int dirfd, const char *name, mode_t mode)
     return fd < 0 ? -errno : fd;
 }
 
+int fd_inherit_owner(int fd, int dirfd)
+{
+    struct stat folder, st;
+
+    if (geteuid() != 0)
+        return 0;
+    if (fstat(dirfd, &folder) < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_uid == folder.st_uid && st.st_gid == folder.st_gid)
+        return 0;
+    return fchown(fd, folder.st_uid, folder.st_gid) < 0 && errno != EPERM && errno != EINVAL ? -errno
+                                                                                             : 0;
+}
+
 int fd_sync(int fd)
 {
     if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS)

@@ -180,6 +180,8 @@ static int write_report(struct collection *c, const struct bundle *bundle, enum 
     int r = folder < 0 ? folder : atomic_file_open(&file, folder, name, 0600);
 
     if (r == 0)
+        r = fd_inherit_owner(file.fd, folder);
+    if (r == 0)
         r = write_members(file.fd, bundle, stamp);
     return r < 0 ? r : atomic_file_commit(&file, false);
 }

@@ -4,13 +4,13 @@
 
 #include "base/log.h"
 #include "collect/facts.h"
+#include "parse/passwd.h"
 #include "parse/name.h"
 
 #define DMI_DIR "/sys/class/dmi/id/"
 
 enum {
     MAX_OS_RELEASE = 64 << 10,
-    MAX_PASSWD = 1 << 20,
     MAX_LOGIN_VDF = 1 << 20,
     MAX_DMIDECODE = 1 << 20,
     DMIDECODE_SECONDS = 10,
@@ -131,19 +131,11 @@ static int gather_smbios(const struct root *root, const struct sysops *ops, stru
 /* The home of the user with this id, out of passwd(5). */
 static bool find_home(struct span passwd, uint64_t uid, char *home, size_t size)
 {
-    struct span line;
+    struct passwd_entry entry;
 
-    while (span_next_line(&passwd, &line)) {
-        struct span fields[7] = { { NULL, 0 } };
-        uint64_t id;
-        size_t n = 0;
-
-        while (n < ARRAY_SIZE(fields) && span_next_field(&line, ':', &fields[n]))
-            n++;
-        if (n >= 6 && span_to_u64(fields[2], &id) && id == uid && fields[5].n > 0 &&
-            fields[5].p[0] == '/')
-            return span_copy(fields[5], home, size);
-    }
+    while (passwd_next(&passwd, &entry))
+        if (entry.uid == uid && entry.home.n > 0 && entry.home.p[0] == '/')
+            return span_copy(entry.home, home, size);
     return false;
 }
 
@@ -179,7 +171,7 @@ static int read_login_vdf(const struct root *root, const struct config *config, 
                    : read_user_file(home_fd, config->loginvdf + strspn(config->loginvdf, "/"),
                                     STEAM_USER, out);
     }
-    r = root_read(root, "/etc/passwd", MAX_PASSWD, &passwd);
+    r = root_read(root, "/etc/passwd", PASSWD_MAX, &passwd);
     if (r < 0)
         return r;
     if (!find_home(strbuf_view(&passwd), STEAM_USER, home, sizeof(home)))

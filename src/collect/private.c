@@ -2,8 +2,9 @@
 #include <stdio.h>
 
 #include "collect/private.h"
+#include "parse/passwd.h"
 
-enum { MAX_ENTRIES = 512, MAX_PASSWD = 1 << 20, FIRST_USER = 1000, NOBODY = 65534 };
+enum { MAX_ENTRIES = 512, FIRST_USER = 1000, NOBODY = 65534 };
 
 /* One file, one value. */
 static const struct {
@@ -123,18 +124,16 @@ static int visit_network(void *ctx, const char *name)
 static int add_users(const struct root *root, struct private_values *out)
 {
     _cleanup_strbuf_ struct strbuf passwd = { 0 };
-    struct span text, line, name, field;
-    uint64_t uid;
-    int r = root_read(root, "/etc/passwd", MAX_PASSWD, &passwd);
+    struct passwd_entry entry;
+    struct span text;
+    int r = root_read(root, "/etc/passwd", PASSWD_MAX, &passwd);
 
     if (r < 0 && r != -EFBIG)
         return r == -ENOMEM ? r : 0;
     text = strbuf_view(&passwd);
-    for (r = 0; r == 0 && span_next_line(&text, &line);)
-        if (span_next_field(&line, ':', &name) && span_next_field(&line, ':', &field) &&
-            span_next_field(&line, ':', &field) && span_to_u64(field, &uid) && uid >= FIRST_USER &&
-            uid < NOBODY)
-            r = private_values_add(out, SCRUB_USER, name);
+    for (r = 0; r == 0 && passwd_next(&text, &entry);)
+        if (entry.uid >= FIRST_USER && entry.uid < NOBODY)
+            r = private_values_add(out, SCRUB_USER, entry.name);
     return r;
 }
 

@@ -14,6 +14,11 @@
 #define DEFAULT_FOLDER "/home/.steamos/offload/var/kdump"
 #define DEFAULT_HANDOVER "/var/lib/steamos-log-submitter/pending"
 
+/* Other tools' folders, and file systems without owners, are opened by privilege. */
+#define PRIVILEGES \
+    "AmbientCapabilities=CAP_DAC_OVERRIDE\n" \
+    "CapabilityBoundingSet=CAP_DAC_OVERRIDE\n"
+
 /* Every place for which no one word is known; where the kdump folder's device is mounted is not
  * known this early. */
 static const char anywhere[] =
@@ -22,8 +27,7 @@ static const char anywhere[] =
     "ConditionPathExists=!/proc/vmcore\n"
     "ConditionVirtualization=!container\n"
     "RequiresMountsFor=\n"
-    "[Service]\n"
-    "TemporaryFileSystem=\n"
+    "[Service]\n" PRIVILEGES "TemporaryFileSystem=\n"
     "BindPaths=\n"
     "BindReadOnlyPaths=\n"
     "InaccessiblePaths=-/etc/shadow -/etc/gshadow -/etc/ssh -/root -/boot\n"
@@ -97,11 +101,13 @@ static int generate(const struct root *root, const struct config *config, const 
         if (r < 0)
             return log_error_errno(r, "the units cannot be told of KDUMP_FOLDER=%s", folder);
     }
-    if (!handover[0] || span_starts(span_str(handover), DEFAULT_HANDOVER))
+    if (!handover[0])
         return 0;
     if (!is_plain_path(handover))
         return log_error_errno(-EINVAL, "the units cannot be told of HANDOVER_FOLDER=%s", handover);
-    (void)strbuf_printf(&text, "[Service]\nBindPaths=-%s\n", handover);
+    (void)strbuf_str(&text, "[Service]\n" PRIVILEGES);
+    if (!span_starts(span_str(handover), DEFAULT_HANDOVER))
+        (void)strbuf_printf(&text, "BindPaths=-%s\n", handover);
     return text.failed ? log_oom()
                        : write_dropin(root, out, submit, "50-handover.conf", strbuf_view(&text));
 }

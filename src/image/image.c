@@ -283,6 +283,11 @@ static void say_difference(json_t *old, json_t *now, struct image *image)
     }
 }
 
+bool image_is_trusted(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_uid == geteuid() && (st->st_mode & 022) == 0;
+}
+
 static bool is_current(const struct spool *spool, int state, const char *name, const char *notes,
                        const struct recipe *r, struct image *image)
 {
@@ -294,6 +299,10 @@ static bool is_current(const struct spool *spool, int state, const char *name, c
         return false;
     }
     image->size = (uint64_t)st.st_size;
+    if (!image_is_trusted(&st)) {
+        SAY(image->why, "it was somebody else's");
+        return false;
+    }
     if (json_file_read(state, notes, &old) < 0 ||
         json_get_int(old, "size", -1) != (int64_t)st.st_size) {
         SAY(image->why, "what went into it is not known");

@@ -5,7 +5,6 @@
 #include "outgoing/private_values.h"
 
 #define FILE_NAME "private.json"
-#define TMP_NAME ".tmp-" FILE_NAME
 
 static size_t count(const json_t *values)
 {
@@ -50,33 +49,12 @@ int private_values_add(struct private_values *p, enum scrub_kind kind, struct sp
     return json_array_append_new(list, string) < 0 ? -ENOMEM : 0;
 }
 
-/* Durable. Through a temporary file of one name, which an interrupted run leaves to the next:
- * others write to the state folder at the same time, so that nobody can tell whose the unnamed ones
- * are. */
-static int replace_file(int state, struct span text)
-{
-    _cleanup_close_ int fd = -EBADF;
-    int r;
-
-    if (unlinkat(state, TMP_NAME, 0) < 0 && errno != ENOENT)
-        return -errno;
-    fd = openat(state, TMP_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    r = fd < 0 ? -errno : fd_write_all(fd, text.p, text.n);
-    if (r == 0)
-        r = fd_sync(fd);
-    if (r == 0 && renameat(state, TMP_NAME, state, FILE_NAME) < 0)
-        r = -errno;
-    if (r < 0)
-        (void)unlinkat(state, TMP_NAME, 0);
-    return r == 0 ? fd_sync(state) : r;
-}
-
 int private_values_save(const struct private_values *p, int state)
 {
-    _cleanup_free_ char *text =
-        p->values ? json_dumps(p->values, JSON_INDENT(1) | JSON_SORT_KEYS) : strdup("{}");
+    _cleanup_json_ json_t *none = p->values ? NULL : json_object();
 
-    return text ? replace_file(state, span_str(text)) : -ENOMEM;
+    return p->values || none ? json_file_write(state, FILE_NAME, p->values ? p->values : none)
+                             : -ENOMEM;
 }
 
 int private_values_load(int state, struct private_values *out)

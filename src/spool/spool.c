@@ -7,7 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/library.h"
 #include "parse/mountinfo.h"
-#include "spool/spool.h"
+#include "spool/owner.h"
 
 static const struct {
     const char *name;
@@ -179,6 +179,8 @@ int spool_open(const struct root *root, const struct config *config, bool create
         create ? root_make_dir(root, spool.path, FOLDER_MODE) : root_open_dir(root, spool.path);
     if (spool.fd < 0)
         return spool.fd;
+    if (create)
+        spool_hand_over(root, &spool);
     *out = spool;
     spool = (struct spool)SPOOL_INIT;
     return 0;
@@ -194,12 +196,17 @@ void spool_close(struct spool *spool)
 
 static int open_folder(int fd, const char *name, bool create)
 {
-    int folder;
+    _cleanup_close_ int folder =
+        openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int r = 0;
 
-    if (create)
-        return dir_open_or_make(fd, name, FOLDER_MODE);
-    folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    return folder < 0 ? -errno : folder;
+    if (folder < 0 && (errno != ENOENT || !create))
+        return -errno;
+    if (folder < 0) {
+        folder = dir_open_or_make(fd, name, FOLDER_MODE);
+        r = folder < 0 ? folder : fd_inherit_owner(folder, fd);
+    }
+    return r < 0 ? r : TAKE_FD(folder);
 }
 
 int spool_open_folder(const struct spool *spool, enum spool_state state, bool create)
@@ -213,6 +220,25 @@ int spool_open_state(const struct spool *spool, bool create)
     return open_folder(spool->fd, "state", create);
 }
 
+int spool_open_lock(int state, const char *name)
+{
+    for (;;) {
+        int fd = openat(state, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW), r;
+
+        if (fd >= 0 || errno != ENOENT)
+            return fd < 0 ? -errno : fd;
+        fd = openat(state, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 && errno == EEXIST)
+            continue; /* somebody else has made it just now */
+        if (fd < 0)
+            return -errno;
+        r = fd_inherit_owner(fd, state);
+        if (r < 0)
+            close_fd(&fd);
+        return r < 0 ? r : fd;
+    }
+}
+
 int spool_lock(struct spool *spool, unsigned timeout_ms)
 {
     const struct timespec tick = { .tv_nsec = 20000000 };
@@ -221,9 +247,9 @@ int spool_lock(struct spool *spool, unsigned timeout_ms)
 
     if (state < 0)
         return state;
-    fd = openat(state, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fd = spool_open_lock(state, "lock");
     if (fd < 0)
-        return -errno;
+        return fd;
     for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += 20) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return -errno;

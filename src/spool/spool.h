@@ -31,14 +31,16 @@ struct spool {
     }
 #define _cleanup_spool_ _cleanup_(spool_close)
 
-/* Opens the kdump folder that the configuration names; create makes it and its folders where they
- * are missing. -ENOENT: there is none. -ENODEV: MOUNT_DEVNODE is not mounted or not there; with
+/* Opens the kdump folder that the configuration names; create makes it where it is missing, and gives
+ * it to the user that submits (spool/owner.h). -ENOENT: there is none. -ENODEV: MOUNT_DEVNODE is not mounted or not there; with
  * create also, where fstab's file system for the folder is not mounted yet. Logs nothing. */
 int spool_open(const struct root *root, const struct config *config, bool create,
                struct spool *out) _must_check_;
 void spool_close(struct spool *spool);
 /* Excludes other runs of ours until spool_close(); waits at most timeout_ms. -EBUSY. */
 int spool_lock(struct spool *spool, unsigned timeout_ms) _must_check_;
+/* Opens a file of state/ to be locked with flock(2), made where it is missing; returns the fd. */
+int spool_open_lock(int state, const char *name) _must_check_;
 /* The folder of a state, or state/ itself; the caller closes the fd. -ENOENT where it is missing
  * and create is false. */
 int spool_open_folder(const struct spool *spool, enum spool_state state, bool create) _must_check_;

@@ -358,10 +358,9 @@ static int open_submission(struct submission *s)
     s->state = spool_open_state(&s->spool, true);
     if (s->state < 0)
         return log_error_errno(s->state, "cannot open %s/state", s->spool.path);
-    s->submit_lock =
-        openat(s->state, "submit.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    s->submit_lock = spool_open_lock(s->state, "submit.lock");
     if (s->submit_lock < 0)
-        return log_error_errno(-errno, "cannot open %s/state/submit.lock", s->spool.path);
+        return log_error_errno(s->submit_lock, "cannot open %s/state/submit.lock", s->spool.path);
     if (flock(s->submit_lock, LOCK_EX | LOCK_NB) < 0) {
         log_info("another submission is at work");
         return 1;

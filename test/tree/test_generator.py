@@ -34,10 +34,16 @@ def tree(tmp_path):
 def test_nothing_for_the_defaults(tree):
     assert generate(tree) == {}
     tree.config(KDUMP_FOLDER="/home/.steamos/offload/var/kdump")
-    tree.config(HANDOVER_FOLDER="/var/lib/steamos-log-submitter/pending/kdump")
     assert generate(tree) == {}
     os.unlink(tree.path / "etc/default/kdump")
     assert generate(tree) == {}
+
+
+def test_another_tools_folder_takes_a_privilege(tree):
+    tree.config(HANDOVER_FOLDER="/var/lib/steamos-log-submitter/pending/kdump")
+    (text,) = generate(tree).values()
+    assert text == "[Service]\nAmbientCapabilities=CAP_DAC_OVERRIDE\n" \
+                   "CapabilityBoundingSet=CAP_DAC_OVERRIDE\n"
 
 
 def test_another_folder(tree):
@@ -62,6 +68,7 @@ def test_a_device(tree):
     """Where it is mounted is not known yet: no one folder can be named."""
     tree.config(MOUNT_DEVNODE="LABEL=home", KDUMP_FOLDER=".steamos/offload/var/kdump")
     (text,) = generate(tree).values()
+    assert "AmbientCapabilities=CAP_DAC_OVERRIDE\n" in text
     assert "TemporaryFileSystem=\n" in text and "ReadWritePaths=-/home " in text
 
 
