@@ -69,10 +69,8 @@ static int undo(struct context *context, struct arm_state *state,
         restore = restore_panic_print(&context->root, &state->last);
     if (unload < 0 || restore < 0 || kdump < 0)
         return unload < 0 ? unload : restore < 0 ? restore : kdump;
-    r = boot_marker_remove(state->fd);
-    return r < 0
-               ? log_error_errno(r, "cannot remove the boot marker in %s/state", state->spool.path)
-               : 0;
+    r = boot_marker_remove(state->fd >= 0 ? state->fd : state->run);
+    return r < 0 ? log_error_errno(r, "cannot remove the boot marker") : 0;
 }
 
 /* Our edit of GRUB's configuration goes, whichever boot made it. */

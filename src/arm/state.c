@@ -15,12 +15,50 @@
 
 static const char lost_name[] = "ramoops-lost.json", grub_name[] = "grub-pending";
 
+#define RUN_DIR "/run/kdump-steamos"
+
 static const char panic_print_path[] = "/proc/sys/kernel/panic_print";
 
 void arm_state_close(struct arm_state *state)
 {
+    close_fd(&state->run);
     close_fd(&state->fd);
     spool_close(&state->spool);
+}
+
+/* What this boot noted while the kdump folder was missing. */
+static void take_over(const struct context *context, struct arm_state *state)
+{
+    _cleanup_close_ int run = root_open_dir(&context->root, RUN_DIR);
+    struct boot_marker marker;
+
+    if (run < 0 || boot_marker_read(run, &marker) < 0)
+        return;
+    (void)boot_guard(state->found ? &state->last : NULL, marker.boot_id, marker.kernel,
+                     &marker.deaths);
+    state->last = marker;
+    state->found = true;
+    if (context->ops == &sysops_planned || boot_marker_write(state->fd, &marker) < 0)
+        return;
+    (void)!boot_marker_remove(run);
+}
+
+/* Before the kdump folder is there, and where there never is one. */
+static void open_without_folder(const struct context *context, bool create, int error,
+                                struct arm_state *out)
+{
+    const char *folder = context->config.kdump_folder;
+
+    out->run = create ? root_make_dir(&context->root, RUN_DIR, 0700)
+                      : root_open_dir(&context->root, RUN_DIR);
+    out->found = out->run >= 0 && boot_marker_read(out->run, &out->last) == 0;
+    if (create && error == -ENODEV)
+        log_info("the file system of %s is not mounted yet: no guard against boot loops", folder);
+    else if (create)
+        (void)log_warning_errno(error,
+                                "the guard against boot loops is off, for there is no writable "
+                                "kdump folder %s, ignoring",
+                                folder);
 }
 
 void arm_state_open(const struct context *context, bool create, struct arm_state *out)
@@ -34,11 +72,7 @@ void arm_state_open(const struct context *context, bool create, struct arm_state
         r = out->fd;
     }
     if (r < 0) {
-        if (create)
-            (void)log_warning_errno(r,
-                                    "the guard against boot loops is off, for there is no writable "
-                                    "kdump folder %s, ignoring",
-                                    context->config.kdump_folder);
+        open_without_folder(context, create, r, out);
         return;
     }
     r = boot_marker_read(out->fd, &out->last);
@@ -46,6 +80,7 @@ void arm_state_open(const struct context *context, bool create, struct arm_state
     if (r < 0 && r != -ENOENT)
         (void)log_warning_errno(r, "cannot read the boot marker in %s/state, ignoring",
                                 out->spool.path);
+    take_over(context, out);
 }
 
 struct boot_marker arm_state_marker(const struct arm_state *state, const char *boot_id,
@@ -67,19 +102,19 @@ struct boot_marker arm_state_marker(const struct arm_state *state, const char *b
 
 void arm_state_save(struct arm_state *state, const struct boot_marker *marker)
 {
-    int r;
+    int r, folder = state->fd >= 0 ? state->fd : state->run;
 
-    if (state->fd < 0)
+    if (folder < 0)
         return;
-    r = boot_marker_write(state->fd, marker);
+    r = boot_marker_write(folder, marker);
     if (r == 0) {
         state->last = *marker;
         state->found = true;
     } else {
         (void)log_warning_errno(r,
-                                "cannot write the boot marker in %s/state: the guard against boot "
-                                "loops is off, ignoring",
-                                state->spool.path);
+                                "cannot write the boot marker in %s: the guard against boot loops "
+                                "is off, ignoring",
+                                state->fd >= 0 ? state->spool.path : RUN_DIR);
     }
 }
 

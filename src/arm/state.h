@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The boot marker as arming uses it: everything works without the kdump folder, but for the guard.
+/*
+ * The boot marker as arming uses it: everything works without the kdump folder, but for the guard.
+ * While the folder's file system is not mounted, the marker is kept in /run/kdump-steamos, so that
+ * what was armed can be undone; the first run that finds the folder moves it there.
  */
 #pragma once
 
@@ -11,18 +14,20 @@
 struct arm_state {
     struct spool spool;
     int fd;                  /* the state folder; negative: there is none */
+    int run;                 /* /run/kdump-steamos, where there is no state folder; or negative */
     bool found;              /* last is filled */
     struct boot_marker last; /* as it was found */
 };
 
-#define ARM_STATE_INIT                    \
-    {                                     \
-        .spool = SPOOL_INIT, .fd = -EBADF \
+#define ARM_STATE_INIT                                   \
+    {                                                    \
+        .spool = SPOOL_INIT, .fd = -EBADF, .run = -EBADF \
     }
 #define _cleanup_arm_state_ _cleanup_(arm_state_close)
 
 /* Opens the state folder, made where it is missing if create, and reads the marker. Warns where
- * that is not possible; without create a missing folder is none of our business. */
+ * that is not possible; without create a missing folder is none of our business. On a tree where
+ * nothing is done (sysops_planned) the marker is not moved. */
 void arm_state_open(const struct context *context, bool create, struct arm_state *out);
 void arm_state_close(struct arm_state *state);
 /* The marker of this boot: the one that was found where this boot wrote it, else a new one. */

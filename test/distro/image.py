@@ -22,7 +22,8 @@ MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 PACKAGES = """
     systemd-sysv udev dbus kmod e2fsprogs iproute2 ca-certificates strace
     linux-image-amd64 initramfs-tools zstd grub-efi-amd64
-    dmidecode libcurl4 libarchive13 libjansson4 libkmod2 libmount1
+    dmidecode makedumpfile libcurl4 libarchive13 libjansson4 libkmod2 libmount1
+    pacman-package-manager
 """.split()
 # Of the image's 700 MB nobody reads these.
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/info/*"]

@@ -29,11 +29,11 @@ RECORD = ("Panic#1 Part1\n<5>[    0.000000] Linux version 6.1.0-99-{0} (a@b) #1 
           "<0>[   10.000000] Kernel panic - not syncing: {0}\n")
 
 
-def build_deb(folder, version=None):
-    words = [str(machine.image.TOP / "package/build"), "deb", str(folder)]
+def build(kind, folder, version=None):
+    words = [str(image.TOP / "package/build"), kind, str(folder)]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True,
                           env=os.environ | ({"VERSION": version} if version else {}))
-    (path,) = [line for line in done.stdout.splitlines() if "dbgsym" not in line]
+    (path,) = [line for line in done.stdout.splitlines() if "-dbgsym_" not in line and "-debug-" not in line]
     return pathlib.Path(path)
 
 
@@ -163,6 +163,9 @@ def nothing_to_do(s):
     """What a boot costs that has nothing to collect."""
     s.note("settled idle", "systemctl is-system-running --wait", machine.BOOT_TIMEOUT)
     s.note("time", "systemd-analyze time")
+    s.note("cost", "systemctl show -p Id -p CPUUsageNSec 'kdump-steamos*'; systemctl status --no-pager "
+           "kdump-steamos-collect.service home.mount; journalctl -b -o short-monotonic --no-pager -u "
+           "kdump-steamos-collect.service; true")
     s.note("blame", "systemd-analyze blame --no-pager | grep -E 'kdump|multi-user'; true")
     s.note("chain", "systemd-analyze critical-chain --no-pager multi-user.target")
     s.note("times", "systemctl show -p Id -p InactiveExitTimestampMonotonic -p "
@@ -172,7 +175,7 @@ def nothing_to_do(s):
 
 def crash_kernel(s):
     """As README says: two lines of configuration, two services, one reboot, and a crash."""
-    s.guest.put("/etc/default/kdump.d/20-kdump.conf", "USE_PSTORE_RAM=0")
+    s.guest.put("/etc/default/kdump.d/20-kdump.conf", "USE_PSTORE_RAM=0\nFULL_COREDUMP=1")
     s.note("kdump wanted", "systemctl restart kdump-steamos.service kdump-steamos-reserve.service; "
            "journalctl -b -o cat -u kdump-steamos.service -u kdump-steamos-reserve.service | tail -12",
            300)
@@ -192,6 +195,8 @@ def crash_kernel(s):
     s.status("kdump proven")
     s.note("kdump list", "kdump-steamos list --json")
     s.reports("reports after kdump")
+    s.note("vmcore", f"cd {FOLDER}/crash && ls -l && makedumpfile --dump-dmesg vmcore.* /root/dmesg "
+           "&& grep panic /root/dmesg", 300)
     s.note("kdump report", f"cd {FOLDER}/sent_logs && kdump-steamos report $(ls -t *.zip | head -1)")
 
 
@@ -210,19 +215,44 @@ def upgrade_and_removal(s):
     s.note("purged", "dpkg -P kdump-steamos 2>&1; echo --; ls /etc/default/kdump /usr/bin/kdump-steamos "
            "/etc/systemd/system/*/kdump-steamos* 2>/dev/null", 300)
     s.reports("reports after purge")
+    s.guest.check("rm /etc/default/kdump.d/20-kdump.conf")
+
+
+def by_pacman(s):
+    """The other kind of package, in a machine without crash kernel again. The libraries are the
+    distribution's own, of which this pacman knows nothing."""
+    s.guest.reboots("systemctl reboot")
+    s.guest.settle()
+    s.guest.put("/root/pacman.conf", "[options]\nArchitecture = auto\nSigLevel = Never")
+    s.note("pacman installed", "mkdir -p /var/lib/pacman; pacman --config /root/pacman.conf --noconfirm "
+           "-U -dd /root/p/first.pkg.tar.zst 2>&1", 300)
+    s.note("pacman enabled", "systemctl is-enabled kdump-steamos.service kdump-steamos-settled.timer "
+           "kdump-steamos-collect.service kdump-steamos-reserve.service kdump-steamos-submit.path "
+           "kdump-steamos-submit.timer")
+    s.status("pacman armed")
+    s.guest.run("systemctl start kdump-steamos-settled.service")
+    s.guest.reboots("kdump-steamos test --yes")
+    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 5 ]")
+    s.status("pacman proven")
+    s.note("pacman removed", "pacman --config /root/pacman.conf --noconfirm -R kdump-steamos 2>&1; "
+           "echo --; ls /sys/module/ramoops/parameters 2>/dev/null; systemctl list-units --all --no-legend "
+           "'kdump-steamos*'; find /etc /usr -name '*kdump-steamos*'", 300)
+    s.reports("reports after pacman")
 
 
 @pytest.fixture(scope="module")
 def story(one_at_a_time, tmp_path_factory):
-    lacking = image.missing_tools() + [tool for tool in ("dpkg-buildpackage", "qemu-system-x86_64")
+    lacking = image.missing_tools() + [tool for tool in ("dpkg-buildpackage", "makepkg",
+                                                           "qemu-system-x86_64")
                                        if not shutil.which(tool)]
     if lacking:
         pytest.skip(f"missing: {', '.join(lacking)}; tools/setup --distro installs them")
     folder = tmp_path_factory.mktemp("debian")
     packages = folder / "packages.tar"
     with tarfile.open(packages, "w") as tar:
-        tar.add(build_deb(image.CACHE / "first"), "first.deb")
-        tar.add(build_deb(image.CACHE / "second", "0.1.99"), "second.deb")
+        tar.add(build("deb", image.CACHE / "first"), "first.deb")
+        tar.add(build("deb", image.CACHE / "second", "0.1.99"), "second.deb")
+        tar.add(build("arch", image.CACHE / "arch"), "first.pkg.tar.zst")
     disk = machine.ready_disk("ready")
     extra = ["-drive", f"if=none,id=packages,format=raw,readonly=on,file={packages}",
              "-device", "virtio-blk-pci,drive=packages"]
@@ -231,7 +261,7 @@ def story(one_at_a_time, tmp_path_factory):
             told = Story(guest, server.url.replace("127.0.0.1", "10.0.2.2"))
             guest.settle()
             for chapter in (first_boot, after_the_test, without_home, nothing_to_do, crash_kernel,
-                            upgrade_and_removal):
+                            upgrade_and_removal, by_pacman):
                 start = time.monotonic()
                 chapter(told)
                 print(f"=== {chapter.__name__}: {time.monotonic() - start:.0f} s")
@@ -299,7 +329,7 @@ def test_the_boot_is_well(story):
 def test_without_home_the_record_waits(story):
     assert story.seen["home is missing"][0] != 0
     assert output(story, "records without home").startswith("dmesg-")
-    assert "zip" not in output(story, "nothing below the mount point")
+    assert "No such file or directory" in output(story, "nothing below the mount point", 1)
     assert output(story, "collect without home", 0).split() == ["inactive", "active"]
 
 
@@ -363,6 +393,8 @@ def test_the_crash_kernel_is_proven(story):
     assert (code, status["proven"]["holds"], proof["mechanism"], proof["test"]) == \
         (0, True, "kdump", True)
     assert len(output(story, "reports after kdump").split()) == 4
+    assert re.search(r" vmcore\.\d{12}\n", output(story, "vmcore"))
+    assert "sysrq triggered crash" in output(story, "vmcore")
     assert "sysrq triggered crash" in output(story, "kdump report")
 
 
@@ -380,3 +412,15 @@ def test_upgrade_and_removal(story):
     assert len(output(story, "reports after removal").split()) == 4
     assert output(story, "purged", 2).split("--\n")[-1] == ""
     assert len(output(story, "reports after purge").split()) == 4
+
+
+def test_the_pacman_package(story):
+    output(story, "pacman installed")
+    assert output(story, "pacman enabled").split() == ["enabled"] * 6
+    assert story.seen["pacman armed"][1]["backend"]["name"] == "ramoops"
+    assert story.seen["pacman proven"][1]["proven"]["holds"]
+    assert story.seen["pacman proven"][1]["proven"]["proof"]["mechanism"] == "ramoops"
+    words, left = output(story, "pacman removed").split("--\n")
+    assert "disarmed: " in words
+    assert [line for line in left.splitlines() if "not-found inactive dead" not in line] == []
+    assert len(output(story, "reports after pacman").split()) == 5

@@ -181,6 +181,22 @@ def test_settled_notes_consent_when_it_changes(machine):
     assert len(changes) == 32 and changes[-1]["submission"]
 
 
+def test_a_marker_of_early_boot_is_taken_over(machine):
+    """Armed before the kdump folder's file system was there."""
+    machine.marker(boot_id="another", phase="armed", deaths=1)
+    state, run = (machine.path / folder / "boot-marker.json"
+                  for folder in (f"{FOLDER}/state", "run/kdump-steamos"))
+    marker = json.loads(state.read_text()) | {"boot_id": BOOT_ID, "loaded_ramoops": True, "deaths": 0}
+    machine.write("run/kdump-steamos/boot-marker.json", json.dumps(marker))
+    machine.ramoops()
+    assert "would unload module ramoops" in machine.run("disarm")[1]
+    assert run.exists() and json.loads(state.read_text())["boot_id"] == "another"
+    assert machine.run("arm", "--settled") == (0, "")
+    assert not run.exists()
+    taken = json.loads(state.read_text())
+    assert (taken["boot_id"], taken["phase"], taken["loaded_ramoops"]) == (BOOT_ID, "settled", True)
+
+
 def test_settled_of_another_boot_changes_nothing(machine):
     machine.ramoops()
     machine.write("proc/cmdline", "quiet log_buf_len=4M\n")
