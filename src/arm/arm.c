@@ -369,7 +369,8 @@ static int settle(struct context *context, const struct arm_facts *facts)
     }
     if (pstore_backend_armed(&facts->backend))
         panic_print_fit(context, &facts->backend, &panic, true, &marker);
-    if (marker.phase != state.last.phase || marker.panic_print_set != state.last.panic_print_set)
+    if (state.run >= 0 || marker.phase != state.last.phase ||
+        marker.panic_print_set != state.last.panic_print_set)
         arm_state_save(&state, &marker);
     return EXIT_SUCCESS;
 }

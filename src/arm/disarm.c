@@ -69,7 +69,9 @@ static int undo(struct context *context, struct arm_state *state,
         restore = restore_panic_print(&context->root, &state->last);
     if (unload < 0 || restore < 0 || kdump < 0)
         return unload < 0 ? unload : restore < 0 ? restore : kdump;
-    r = boot_marker_remove(state->fd >= 0 ? state->fd : state->run);
+    r = state->run >= 0 ? boot_marker_remove(state->run) : 0;
+    if (r == 0 && state->fd >= 0)
+        r = boot_marker_remove(state->fd);
     return r < 0 ? log_error_errno(r, "cannot remove the boot marker") : 0;
 }
 

@@ -38,9 +38,7 @@ static void take_over(const struct context *context, struct arm_state *state)
                      &marker.deaths);
     state->last = marker;
     state->found = true;
-    if (context->ops == &sysops_planned || boot_marker_write(state->fd, &marker) < 0)
-        return;
-    (void)!boot_marker_remove(run);
+    state->run = TAKE_FD(run);
 }
 
 /* Before the kdump folder is there, and where there never is one. */
@@ -107,6 +105,11 @@ void arm_state_save(struct arm_state *state, const struct boot_marker *marker)
     if (folder < 0)
         return;
     r = boot_marker_write(folder, marker);
+    if (r == 0 && state->fd >= 0 && state->run >= 0) {
+        (void)!boot_marker_remove(state->run);
+        close_fd(&state->run);
+        state->run = -EBADF;
+    }
     if (r == 0) {
         state->last = *marker;
         state->found = true;

@@ -14,7 +14,7 @@
 struct arm_state {
     struct spool spool;
     int fd;                  /* the state folder; negative: there is none */
-    int run;                 /* /run/kdump-steamos, where there is no state folder; or negative */
+    int run;                 /* /run/kdump-steamos, where the marker is there, or nowhere else to go */
     bool found;              /* last is filled */
     struct boot_marker last; /* as it was found */
 };
@@ -26,14 +26,13 @@ struct arm_state {
 #define _cleanup_arm_state_ _cleanup_(arm_state_close)
 
 /* Opens the state folder, made where it is missing if create, and reads the marker. Warns where
- * that is not possible; without create a missing folder is none of our business. On a tree where
- * nothing is done (sysops_planned) the marker is not moved. */
+ * that is not possible; without create a missing folder is none of our business. */
 void arm_state_open(const struct context *context, bool create, struct arm_state *out);
 void arm_state_close(struct arm_state *state);
 /* The marker of this boot: the one that was found where this boot wrote it, else a new one. */
 struct boot_marker arm_state_marker(const struct arm_state *state, const char *boot_id,
                                     const char *kernel);
-/* Written where there is a folder; a failure is warned of. */
+/* Written where there is a folder, and moved there from /run; a failure is warned of. */
 void arm_state_save(struct arm_state *state, const struct boot_marker *marker);
 
 /* Whether a test has shown that ramoops's memory does not survive this machine's reboot: noted when
