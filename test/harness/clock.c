@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Loaded before a program by LD_PRELOAD, it puts the wall clock forward by CLOCK_OFFSET seconds, so
- * that a test can let a day pass. Clocks that measure how long something takes go on as they are, and
- * so do the file system's time stamps.
+ * that a test can let a day pass. Clocks that measure how long something takes go on as they are,
+ * and so do the file system's time stamps.
  */
 #include <stdlib.h>
 #include <sys/syscall.h>
