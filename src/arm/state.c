@@ -13,6 +13,7 @@
 #include "spool/consent.h"
 #include "spool/proof.h"
 
+static const char late_name[] = "late";
 static const char lost_name[] = "ramoops-lost.json", grub_name[] = "grub-pending";
 
 #define RUN_DIR "/run/kdump-steamos"
@@ -130,6 +131,19 @@ bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *ro
         return false;
     proof_of_now(root, &now);
     return strcmp(json_get_str(object, "firmware", ""), now.firmware) == 0;
+}
+
+void arm_state_set_late(const struct root *root, bool late)
+{
+    _cleanup_close_ int run = late ? root_make_dir(root, RUN_DIR, 0700)
+                                   : root_open_dir(root, RUN_DIR);
+    int r = run == -ENOENT && !late ? 0 : run;
+
+    if (r >= 0 && run >= 0)
+        r = late ? file_write_atomic(run, late_name, 0600, SPAN("")) : unlink_durable(run, late_name);
+    if (r < 0)
+        (void)log_warning_errno(r, "cannot note in " RUN_DIR " whether kdump-steamos-reserve.service "
+                                   "has anything to do; run kdump-steamos arm --late");
 }
 
 void arm_state_note_consent(const struct arm_state *state, bool submission)

@@ -33,6 +33,12 @@ static const char anywhere[] =
     "InaccessiblePaths=-/etc/shadow -/etc/gshadow -/etc/ssh -/root -/boot\n"
     "ReadWritePaths=-/home -/var -/srv -/mnt -/media -/run/media -/opt\n";
 
+static const char collect_anywhere[] =
+    "[Unit]\n" /* whether there is a capture is not known, either */
+    "ConditionPathExistsGlob=\n"
+    "ConditionPathExists=!/proc/vmcore\n"
+    "ConditionVirtualization=!container\n";
+
 /* What needs no quoting in any of the settings, and is no specifier. */
 static bool is_plain_path(const char *path)
 {
@@ -59,7 +65,8 @@ static int write_folder(const struct root *root, const char *out, const char *fo
         const char *unit, *format;
     } dropins[] = {
         { "kdump-steamos-collect.service",
-          "[Unit]\nRequiresMountsFor=%1$s\n[Service]\nReadWritePaths=-%1$s\n" },
+          "[Unit]\nRequiresMountsFor=%1$s\nConditionPathExistsGlob=|%1$s/crash/[0-9]*\n"
+          "[Service]\nReadWritePaths=-%1$s\n" },
         { "kdump-steamos-submit.service", "[Unit]\nRequiresMountsFor=%1$s\n"
                                           "ConditionPathExistsGlob=|%1$s/steamos-*.zip\n"
                                           "[Service]\nBindPaths=-%1$s\n" },
@@ -93,8 +100,13 @@ static int generate(const struct root *root, const struct config *config, const 
     const char *folder = config->kdump_folder, *handover = config->handover_folder;
     _cleanup_strbuf_ struct strbuf text = { 0 };
 
-    if (config->mount_devnode[0])
-        return write_dropin(root, out, submit, "50-folder.conf", span_str(anywhere));
+    if (config->mount_devnode[0]) {
+        int r = write_dropin(root, out, "kdump-steamos-collect.service", "50-folder.conf",
+                             span_str(collect_anywhere));
+
+        return r < 0 ? r
+                     : write_dropin(root, out, submit, "50-folder.conf", span_str(anywhere));
+    }
     if (strcmp(folder, DEFAULT_FOLDER) != 0) {
         int r = is_plain_path(folder) ? write_folder(root, out, folder) : -EINVAL;
 

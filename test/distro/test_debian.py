@@ -163,9 +163,8 @@ def nothing_to_do(s):
     """What a boot costs that has nothing to collect."""
     s.note("settled idle", "systemctl is-system-running --wait", machine.BOOT_TIMEOUT)
     s.note("time", "systemd-analyze time")
-    s.note("cost", "systemctl show -p Id -p CPUUsageNSec 'kdump-steamos*'; systemctl status --no-pager "
-           "kdump-steamos-collect.service home.mount; journalctl -b -o short-monotonic --no-pager -u "
-           "kdump-steamos-collect.service; true")
+    s.note("conditions", "for unit in collect reserve submit; do systemctl show -p ConditionResult -p "
+           "ConditionTimestampMonotonic kdump-steamos-$unit.service; done")
     s.note("blame", "systemd-analyze blame --no-pager | grep -E 'kdump|multi-user'; true")
     s.note("chain", "systemd-analyze critical-chain --no-pager multi-user.target")
     s.note("times", "systemctl show -p Id -p InactiveExitTimestampMonotonic -p "

@@ -55,6 +55,7 @@ def test_another_folder(tree):
         {"kdump-steamos-submit.service.d/50-handover.conf"}
     collect = made["kdump-steamos-collect.service.d/50-folder.conf"]
     assert collect == "[Unit]\nRequiresMountsFor=/var/lib/crashes\n" \
+                      "ConditionPathExistsGlob=|/var/lib/crashes/crash/[0-9]*\n" \
                       "[Service]\nReadWritePaths=-/var/lib/crashes\n"
     submit = made["kdump-steamos-submit.service.d/50-folder.conf"]
     assert "\nConditionPathExistsGlob=|/var/lib/crashes/steamos-*.zip\n" in submit
@@ -67,7 +68,9 @@ def test_another_folder(tree):
 def test_a_device(tree):
     """Where it is mounted is not known yet: no one folder can be named."""
     tree.config(MOUNT_DEVNODE="LABEL=home", KDUMP_FOLDER=".steamos/offload/var/kdump")
-    (text,) = generate(tree).values()
+    made = generate(tree)
+    assert "\nConditionPathExistsGlob=\n" in made["kdump-steamos-collect.service.d/50-folder.conf"]
+    text = made["kdump-steamos-submit.service.d/50-folder.conf"]
     assert "AmbientCapabilities=CAP_DAC_OVERRIDE\n" in text
     assert "TemporaryFileSystem=\n" in text and "ReadWritePaths=-/home " in text
 
