@@ -338,10 +338,10 @@ static int arm_this_boot(struct context *context, struct arm_state *state, struc
 }
 
 /* Where pstore records, and nothing of ours is in GRUB's configuration, all is done early. */
-static bool is_all_done(const struct arm_state *state, const struct arming *a, int r)
+static bool is_all_done(const struct arming *a, int r)
 {
-    return r == 0 && state->fd >= 0 && !a->plan.kdump && a->plan.action != ARM_NOTHING &&
-           a->next_known && a->next.action == RESERVE_KEEP;
+    return r == 0 && !a->plan.kdump && a->plan.action != ARM_NOTHING && a->next_known &&
+           a->next.action == RESERVE_KEEP;
 }
 
 static int arm_for_real(struct context *context, struct arm_state *state, struct arming *a,
@@ -353,7 +353,7 @@ static int arm_for_real(struct context *context, struct arm_state *state, struct
         r = arm_this_boot(context, state, a, options->force);
     if (!options->early)
         next = next_boot_prepare(context, state, a);
-    arm_state_set_late(&context->root, options->early && !is_all_done(state, a, r));
+    arm_state_set_late(&context->root, options->early && !is_all_done(a, r));
     return options->late && next < 0 ? next : r;
 }
 
