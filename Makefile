@@ -70,6 +70,7 @@ deb arch:
 bench: setup
 	$(MAKE) all
 	bench/run
+	bench/fleet
 	bench/image
 	bench/kdump
 
