@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The client's own answer to "when again?", for simulations: reads lines "TRIES RETRY_AFTER RANDOM"
- * (RETRY_AFTER -1: the server said nothing; RANDOM of 32 bits) and prints the seconds until the next
- * try for each, unbuffered.
+ * (RETRY_AFTER -1: the server said nothing; RANDOM of 32 bits) and prints the seconds until the
+ * next try for each, at once.
  */
 #include <inttypes.h>
 #include <stdio.h>
