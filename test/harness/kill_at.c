@@ -142,16 +142,17 @@ static void start(struct run *run, char **command)
         trouble("cannot trace");
 }
 
-/* All that are traced die with the group's leader; children of their own die as their tracer, this
- * program, ends (PTRACE_O_EXITKILL). The leader's death is waited for: it may hold locks. */
+/* The leader's death is waited for: it may hold locks. Its threads have to be reaped before it is
+ * told of. Children of their own die as their tracer, this program, ends (PTRACE_O_EXITKILL). */
 static void kill_all(const struct run *run)
 {
     int status;
+    pid_t pid;
 
     (void)kill(run->child, SIGKILL);
-    while (waitpid(run->child, &status, __WALL) == run->child && !WIFEXITED(status) &&
-           !WIFSIGNALED(status))
-        ;
+    while ((pid = waitpid(-1, &status, __WALL)) > 0)
+        if (pid == run->child && (WIFEXITED(status) || WIFSIGNALED(status)))
+            return;
 }
 
 static void note(const char *path, const char *word, unsigned long number)
@@ -193,7 +194,7 @@ int main(int argc, char **argv)
     start(&run, argv + optind + 1);
     if (follow(&run)) {
         kill_all(&run);
-        note(log, "killed", run.seen);
+        note(log, "killed", run.number);
         return STATUS_KILLED;
     }
     note(log, "ended", run.seen);

@@ -46,8 +46,9 @@ class Uploads:
 
             def do_PUT(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.uploads[self.path.rpartition("/")[2]]["size"] = len(body)
-                self.answer(200)
+                upload = outer.uploads.get(self.path.rpartition("/")[2], {})
+                upload["size"] = len(body)
+                self.answer(200 if "finished" in upload else 403)
 
             def log_message(self, *arguments):
                 pass
