@@ -58,7 +58,8 @@ check-fast: setup
 	$(MAKE) all $(CHECK)/build.ninja
 	$(PYTHON) test/check.py --fast
 
-# Both kinds of packages, and a Debian guest that is installed, crashed and cleaned up.
+# Both kinds of packages, and a Debian guest that is installed, crashed and cleaned up; FAST=1: the
+# guest's first boot and its test crash.
 check-distro:
 	tools/setup --distro
 	$(MAKE) all

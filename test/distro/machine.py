@@ -25,16 +25,18 @@ class Machine:
     pages of which code was translated takes minutes for what it does in seconds.
 
     disk: an image of image.make_disk(). The machine gets a copy of it in folder, so that many
-    start from one disk; keep=True: the disk itself."""
+    start from one disk; keep=True: the disk itself. counted=True: its clock counts instructions (8 ns
+    each), so that what takes time in it takes the same time at every run, whatever the host does."""
 
     def __init__(self, disk, folder, ram=1024, keep=False, serial_number="TESTSERIAL",
-                 product="Jupiter", extra=()):
+                 product="Jupiter", extra=(), counted=False):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ram = ram
         self.serial_number = serial_number
         self.product = product
-        self.extra = list(extra)
+        self.extra = list(extra) + (["-icount", "shift=3,sleep=on"] if counted else [])
+        self.threads = "single" if counted else "multi"
         self.console = self.folder / "serial.log"
         self.process = None
         self.memory = pathlib.Path("/dev/shm" if os.path.isdir("/dev/shm") else folder,
@@ -56,7 +58,7 @@ class Machine:
         kvm = os.environ.get("KVM") == "1"
         words = [
             "qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none",
-            "-machine", "q35", "-accel", "kvm" if kvm else "tcg,thread=multi",
+            "-machine", "q35", "-accel", "kvm" if kvm else f"tcg,thread={self.threads}",
             "-cpu", "host" if kvm else "max,pcid=off,la57=off", "-m", f"{self.ram}M", "-smp", "1",
             "-object", f"memory-backend-file,id=ram,size={self.ram}M,mem-path={self.memory},share=on",
             "-machine", "memory-backend=ram", "-action", "reboot=shutdown",
@@ -214,6 +216,28 @@ class Machine:
 
     def __exit__(self, *exception):
         self.stop()
+
+
+def boot_seconds(guest):
+    """What systemd says of this boot, once it is at its end: (kernel, all)."""
+    guest.settle()
+    # Until the last job is done, systemd-analyze has no answer.
+    end = time.monotonic() + BOOT_TIMEOUT
+    while True:
+        status, text = guest.run("systemd-analyze time")
+        found = re.search(r"finished in (.*?) \(kernel\).* = (.*?) ?\n", text)
+        if status == 0 and found:
+            return tuple(_seconds(part) for part in found.groups())
+        if time.monotonic() > end:
+            raise MachineError(f"the boot does not end: {text}")
+        time.sleep(1)
+
+
+def _seconds(text):
+    """"1min 5.640s", "800ms"."""
+    units = {"min": 60, "s": 1, "ms": 0.001, "us": 0.000001}
+    return sum(float(number) * units[unit]
+               for number, unit in re.findall(r"([\d.]+)(min|ms|us|s)", text))
 
 
 def _first(paths):
