@@ -6,7 +6,7 @@
 #include "base/atomic_file.h"
 #include "base/log.h"
 
-enum { MAX_FILE = 256 << 10, TOOL_SECONDS = 120, TOOL_OUTPUT = 1 << 20 };
+enum { MAX_FILE = 256 << 10, TOOL_SECONDS = 120, TOOL_OUTPUT = 1 << 20, LITTER_SECONDS = 60 };
 
 #define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
 
@@ -50,6 +50,7 @@ static int write_text(const struct root *root, const struct edited *e, struct sp
 
     if (dir < 0)
         return dir;
+    atomic_file_sweep(dir, LITTER_SECONDS);
     if (text.n == 0 && (dropin || !e->existed))
         return unlink_durable(dir, e->name);
     r = atomic_file_open(&file, dir, e->name, 0600);

@@ -119,6 +119,15 @@ static bool is_older(int dirfd, const char *name, time_t limit)
     return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime <= limit;
 }
 
+/* Only what atomic_file_open() makes: other programs' files may begin alike. */
+static bool is_temporary(const char *name)
+{
+    struct span rest = span_str(name);
+
+    return span_skip(&rest, ATOMIC_FILE_PREFIX) && rest.n == 16 &&
+           strspn(rest.p, "0123456789abcdef") == 16;
+}
+
 void atomic_file_sweep(int dirfd, unsigned age)
 {
     _cleanup_closedir_ DIR *dir =
@@ -127,7 +136,7 @@ void atomic_file_sweep(int dirfd, unsigned age)
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir)))
-        if (span_starts(span_str(entry->d_name), ATOMIC_FILE_PREFIX) &&
+        if (is_temporary(entry->d_name) &&
             (age == 0 || is_older(dirfd, entry->d_name, limit)))
             (void)unlinkat(dirfd, entry->d_name, 0);
 }

@@ -317,6 +317,18 @@ def test_killed_at_any_call(tmp_path, verb):
     assert kills > 8
 
 
+def test_what_a_killed_run_left_goes(mounted):
+    folder = mounted.path / "default/grub.d"
+    names = {".tmp-0123456789abcdef": False, ".tmp-fedcba9876543210": True, ".tmp-mine": True,
+             ".tmp-0123456789abcdef0": True}
+    for name in names:
+        (folder / name).touch()
+        if name != ".tmp-fedcba9876543210":  # somebody is writing it
+            os.utime(folder / name, (1700000000, 1700000000))
+    assert mounted.run("arm", "--late")[0] == 0
+    assert {name: (folder / name).exists() for name in names} == names
+
+
 def test_an_interrupted_edit_is_finished(mounted):
     """Killed while the tool ran: the file has it, grub.cfg not."""
     assert mounted.run("arm", "--late")[0] == 0

