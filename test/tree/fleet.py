@@ -3,7 +3,8 @@
 at once. Time is simulated, the requests are real ones, and when a machine tries again says the
 client's own code (test/harness/schedule.c) with its unit's timer.
 
-A machine runs submit when early boot has made a report, as its units have it, then by its timer. The server takes a number of reports per second; others get 503 and Retry-After.
+A machine runs submit when early boot has made a report, as its units have it, then by its timer.
+The server takes a number of reports per second; others get 503 and Retry-After.
 """
 
 import collections
@@ -11,7 +12,6 @@ import heapq
 import http.client
 import io
 import json
-import pathlib
 import random
 import re
 import subprocess

@@ -4,7 +4,6 @@ be left in, the next run brings all to its end. write_order.py has the model."""
 
 import http.server
 import json
-import pathlib
 import subprocess
 import sys
 import threading
@@ -42,7 +41,8 @@ class Uploads:
             def do_POST(self):
                 form = urllib.parse.parse_qs(
                     self.rfile.read(int(self.headers["Content-Length"])).decode())
-                self.answer(*(outer.start() if "/Start" in self.path else outer.finish(form["gid"][0])))
+                self.answer(*(outer.start() if "/Start" in self.path
+                              else outer.finish(form["gid"][0])))
 
             def do_PUT(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
