@@ -17,6 +17,9 @@ BUSES = {
     "virtio": (["virtio-blk-pci,drive=target"], ["virtio_pci", "virtio_blk"], "/dev/vdc1"),
     "nvme": (["nvme,drive=target,serial=1"], ["nvme"], "/dev/nvme0n1p1"),
     "ahci": (["ide-hd,drive=target,bus=ide.0"], ["ahci", "sd_mod"], "/dev/sda1"),
+    "usb": (["qemu-xhci,id=xhci", "usb-storage,bus=xhci.0,drive=target"],
+            ["xhci_pci", "usb_storage", "sd_mod"], "/dev/sda1"),
+    "sd": (["sdhci-pci", "sd-card,drive=target"], ["sdhci_pci", "mmc_block"], "/dev/mmcblk0p1"),
 }
 
 # mkfs and its options; the UUID and the image come behind them. The kernel's crc32c is asked for by
@@ -27,6 +30,7 @@ FILE_SYSTEMS = {
               ["crc32c_generic", "xxhash_generic", "blake2b_generic", "sha256_generic", "btrfs"]),
     "f2fs": (["mkfs.f2fs", "-q", "-f", "-U"], ["crc32_generic", "crc32_pclmul", "f2fs"]),
     "xfs": (["mkfs.xfs", "-q", "-f", "-m"], ["crc32c_generic", "xfs"]),
+    "vfat": (["mkfs.vfat", "-i"], ["nls_cp437", "nls_ascii", "vfat"]),
 }
 
 MODULES = sorted({module for _, modules, _ in BUSES.values() for module in modules} |
@@ -64,7 +68,7 @@ class Disk:
         self.path, self.fstype = path, fstype
         self.size = mib << 20
         sectors = self.size // SECTOR
-        self.uuid = str(uuid.uuid4())
+        self.uuid = "5EED-F00D" if fstype == "vfat" else str(uuid.uuid4())
         if table == "gpt":
             part = uuid.uuid4()
             self.partuuid, head = str(part), _gpt(sectors, part)
@@ -74,7 +78,7 @@ class Disk:
         image = path + ".part"
         with open(image, "wb") as file:
             file.truncate(self.size - (START + BACKUP) * SECTOR)
-        name = "uuid=" + self.uuid if fstype == "xfs" else self.uuid
+        name = {"xfs": "uuid=" + self.uuid, "vfat": self.uuid.replace("-", "")}.get(fstype, self.uuid)
         program = guests.which(command[0])
         guests.run([program, *command[1:], name, *mkfs, image])
         with open(path, "wb") as disk, open(image, "rb") as part:

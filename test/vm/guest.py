@@ -28,7 +28,8 @@ ROOTFS = os.path.join(kernels.HERE, "rootfs")
 DISK_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4"]
 ROOT_MODULES = DISK_MODULES + ["virtio_net", "virtio_rng", "ramoops", "efi_pstore", "i6300esb"]
 # Other disks and file systems, for targets of a crash kernel.
-ROOT_MODULES += ["nvme", "ahci", "sd_mod", "crc32_generic", "btrfs", "f2fs"]
+ROOT_MODULES += ["nvme", "ahci", "sd_mod", "crc32_generic", "btrfs", "f2fs", "xfs", "vfat", "nls_cp437",
+                 "nls_ascii", "xhci_pci", "usb_storage", "sdhci_pci", "mmc_block"]
 # busybox has applets of these names too: the real ones come first.
 KMOD_LINKS = ["modprobe", "insmod", "rmmod", "lsmod", "modinfo", "depmod"]
 # Programs of the host that the guest has when the host has them.
