@@ -76,7 +76,7 @@ class Crash:
     def __init__(self, name, *, bus="virtio", fstype="ext4", crashkernel=CRASHKERNEL, kind="null",
                  by="UUID", configuration=None, modules=None, files=None, full=False, before="",
                  cmdline="", capture_cmdline="", disk=None, qemu_args=(), fast=True, ram=512,
-                 read_only=False, spoil=None, programs=()):
+                 read_only=False, spoil=None, programs=(), image=None):
         self.__dict__.update({key: value for key, value in locals().items() if key != "self"})
 
 
@@ -107,7 +107,8 @@ class KdumpMachine(qemu.Machine):
         files = dict(crash.files or {})
         for program in crash.programs:
             files |= program_files(program)
-        image = make_image(guest.kernel, configuration, modules, files)
+        # image: bytes of one that was made otherwise
+        image = crash.image or make_image(guest.kernel, configuration, modules, files)
         self.image_size = len(image)
         with open(guest.kernel.image, "rb") as file:
             files = {"k/vmlinuz": file.read(), "k/image": image}
