@@ -8,6 +8,7 @@
 #include "pstore/panic_policy.h"
 #include "pstore/records.h"
 #include "spool/boot_marker.h"
+#include "spool/limits.h"
 #include "status/crash_kernel.h"
 #include "status/entry.h"
 #include "status/proven.h"
@@ -28,6 +29,7 @@ struct status {
     bool spool_ok;
     int spool_error;
     unsigned counts[SPOOL_N_STATES];
+    unsigned counted; /* crashes like others, whose number goes with the next of them */
     struct report_entry *last; /* owned; NULL: no report */
     bool uncollected;          /* records wait in pstore */
     char *advice[MAX_ADVICE];  /* owned */
@@ -56,6 +58,16 @@ static void advise(struct status *s, const char *fmt, ...)
     va_end(ap);
 }
 
+static int read_counted(int state, struct status *s)
+{
+    _cleanup_free_ struct limits *limits = NULL;
+
+    if (limits_load(state, (int64_t)time(NULL), &limits) < 0)
+        return -ENOMEM;
+    s->counted = limits_counted(limits);
+    return 0;
+}
+
 static int look_at_spool(const struct context *context, struct status *s)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
@@ -82,6 +94,8 @@ static int look_at_spool(const struct context *context, struct status *s)
     if (n > 0 && report_entries_load(&spool, 1, &s->last, &n_last) == -ENOMEM)
         return -ENOMEM;
     state = spool_open_state(&spool, false);
+    if (state >= 0 && read_counted(state, s) < 0)
+        return -ENOMEM;
     if (state >= 0)
         s->have_marker = boot_marker_read(state, &s->marker) == 0;
     proven_read(&context->root, state, pstore_backend_mechanism(&s->backend), &s->proven);
@@ -198,6 +212,9 @@ static int print_text(const struct context *context, const struct status *s)
         return log_oom();
     else
         printf("submission: to %s\n", strbuf_cstr(&to));
+    if (s->counted > 0)
+        printf("counted: %u more of a crash that was sent; the next one of it tells how many\n",
+               s->counted);
     for (size_t i = 0; i < s->n_advice; i++)
         printf("%s %s\n", i == 0 ? "to do:" : "      ", s->advice[i]);
     return 0;
@@ -224,10 +241,11 @@ static int print_json(const struct context *context, const struct status *s)
     for (int state = 0; state < SPOOL_N_STATES; state++)
         (void)json_object_set_new(reports, spool_state_name((enum spool_state)state),
                                   json_integer(s->counts[state]));
-    top = json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:o, s:s, s:o, s:b, s:s, s:o}", "armed",
+    top = json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:o, s:i, s:s, s:o, s:b, s:s, s:o}", "armed",
                     s->armed, "mode", mode(s), "backend", backend_json(&s->backend), "kdump",
                     crash_kernel_to_json(&s->kdump), "proven", proven_to_json(&s->proven),
-                    "blocked", s->blocked, "reports", reports, "folder", context->config.kdump_folder, "last",
+                    "blocked", s->blocked, "reports", reports, "counted",
+                    (int)s->counted, "folder", context->config.kdump_folder, "last",
                     s->last ? report_entry_to_json(s->last) : json_null(), "submission",
                     context->config.log_submission && config_has_backend(&context->config),
                     "post_url", context->config.post_url, "advice", advice);

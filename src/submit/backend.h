@@ -18,6 +18,8 @@ struct delivery {
     int state;        /* the state folder's fd, for attempt_save() */
     struct attempt *attempt;
     const struct report_fields *fields;
+    unsigned counted; /* crashes of the same signature that it speaks for: they were not sent */
+    int64_t counted_since; /* seconds since the epoch */
     /* what came of it */
     int64_t retry_after; /* seconds; -1: not said */
     bool unreachable;    /* the server was not there: the others need not be tried now */

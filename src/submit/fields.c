@@ -96,6 +96,8 @@ static int take_report(struct report_fields *f, struct span bytes)
     if (primary < 0)
         return 0;
     report = json_array_get(json_object_get(top, "reports"), (size_t)primary);
+    (void)span_copy(span_str(json_get_str(report, "signature", "")), f->signature,
+                    sizeof(f->signature));
     stack = span_str(json_get_str(report, "stack", ""));
     if (crashed_frame(json_object_get(report, "rip"), stack, &frames) < 0)
         return -ENOMEM;

@@ -10,6 +10,7 @@ struct report_fields {
     char serial[65];  /* of the device; "0": unknown */
     char build[128];
     char version[128];         /* of the kernel that crashed */
+    char signature[65];        /* of the crash; "" : none is known */
     int64_t crash_time;        /* seconds since the epoch */
     struct strbuf stack, note; /* owned */
 };

@@ -4,6 +4,29 @@
 #include "base/log.h"
 #include "submit/parcel.h"
 
+/* The note begins with how many more there were. */
+static int tell_counted(const struct delivery *d, struct report_fields *fields)
+{
+    _cleanup_strbuf_ struct strbuf note = { 0 };
+    char since[32];
+    time_t when = (time_t)d->counted_since;
+    struct tm tm;
+
+    if (d->counted == 0)
+        return 0;
+    (void)gmtime_r(&when, &tm);
+    (void)strftime(since, sizeof(since), "%Y-%m-%d %H:%M", &tm);
+    (void)strbuf_printf(&note, "%u more of the same crash since %s UTC, counted and not sent\n",
+                        d->counted, since);
+    (void)strbuf_span(&note, cut_lines(strbuf_view(&fields->note), FIELDS_MAX_NOTE - note.n));
+    if (note.failed)
+        return note.failed;
+    strbuf_clear(&fields->note);
+    fields->note = note;
+    note = (struct strbuf){ 0 };
+    return 0;
+}
+
 static int make(struct delivery *d, bool plain, struct parcel *parcel)
 {
     _cleanup_private_values_ struct private_values known = { 0 };
@@ -19,7 +42,7 @@ static int make(struct delivery *d, bool plain, struct parcel *parcel)
         r = outgoing_make(d->zip, &options, &parcel->outgoing);
     if (r == 0)
         r = report_fields_read(parcel->outgoing.fd, d->fields->crash_time, &parcel->fields);
-    return r;
+    return r < 0 ? r : tell_counted(d, &parcel->fields);
 }
 
 enum submit_outcome parcel_make(struct delivery *d, bool plain, struct parcel *out)

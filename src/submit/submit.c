@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/log.h"
+#include "spool/limits.h"
 #include "spool/spool.h"
 #include "submit/backend.h"
 #include "submit/http.h"
@@ -30,10 +31,27 @@ struct submission {
     bool now; /* whatever the back-off says */
     unsigned sent, later, refused, kept;
     bool unreachable[N_BACKENDS];
+    bool network;          /* a back end is on that needs it */
+    struct limits *limits; /* of a day; owned */
 };
+
+/* A report's ZIP, and what is in it. */
+struct opened {
+    int zip;
+    uint64_t size; /* bytes */
+    bool whole;    /* it is a ZIP of ours, and fields are filled */
+    struct report_fields fields;
+};
+
+static void opened_done(struct opened *o)
+{
+    close_fd(&o->zip);
+    report_fields_done(&o->fields);
+}
 
 static void submission_done(struct submission *s)
 {
+    free(s->limits);
     close_fd(&s->submit_lock);
     close_fd(&s->state);
     spool_close(&s->spool);
@@ -81,20 +99,35 @@ static void save(struct submission *s, size_t backend, const char *report,
         log_warning_errno(r, "cannot note the state of %s, ignoring", report);
 }
 
+static void forget_attempts(const struct submission *s, const char *report)
+{
+    char key[NAME_MAX + 32];
+
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        (void)attempt_remove(s->state, attempt_key(i, report, key));
+}
+
+static void save_limits(const struct submission *s)
+{
+    int r = limits_save(s->state, s->limits);
+
+    if (r < 0)
+        log_warning_errno(r, "cannot note in %s/state what was sent today, ignoring", s->spool.path);
+}
+
 /* All that take it have it: each was noted first, so that a cut before the move does not send it
  * again. */
 static int accepted(struct submission *s, const struct spool_report *report)
 {
-    int r =
-        report->state == SPOOL_SENT ? 0 : move_report(s, report->name, report->state, SPOOL_SENT);
+    int r;
+
+    if (limits_accepted(s->limits, report->name))
+        save_limits(s);
+    r = report->state == SPOOL_SENT ? 0 : move_report(s, report->name, report->state, SPOOL_SENT);
 
     if (r < 0)
         return r;
-    for (size_t i = 0; i < N_BACKENDS; i++) {
-        char key[NAME_MAX + 32];
-
-        (void)attempt_remove(s->state, attempt_key(i, report->name, key));
-    }
+    forget_attempts(s, report->name);
     s->sent++;
     log_notice("sent %s", report->name);
     return 0;
@@ -143,45 +176,53 @@ static void note_outcome(struct submission *s, size_t backend, const struct spoo
     save(s, backend, report->name, attempt);
 }
 
-static int open_report(struct submission *s, const struct spool_report *report)
+static int open_report(struct submission *s, const struct spool_report *report, struct opened *out)
 {
+    _cleanup_(opened_done) struct opened o = { .zip = -EBADF };
     _cleanup_close_ int folder = spool_open_folder(&s->spool, report->state, false);
-    int fd;
+    struct stat st;
+    int r;
 
     if (folder < 0)
         return folder;
-    fd = openat(folder, report->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    return fd < 0 ? -errno : fd;
+    o.zip = openat(folder, report->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (o.zip < 0 || fstat(o.zip, &st) < 0)
+        return log_error_errno(-errno, "cannot open %s", report->name);
+    o.size = (uint64_t)st.st_size;
+    r = report_fields_read(o.zip, report->time, &o.fields);
+    if (r < 0 && r != -EBADMSG)
+        return log_error_errno(r, "cannot read %s", report->name);
+    o.whole = r == 0;
+    *out = o;
+    o = (struct opened){ .zip = -EBADF };
+    return 0;
 }
 
-static int deliver(struct submission *s, const struct spool_report *report, size_t backend,
-                   struct attempt *attempt)
+static void deliver(struct submission *s, const struct spool_report *report,
+                    const struct opened *opened, size_t backend, struct attempt *attempt)
 {
-    _cleanup_close_ int zip = open_report(s, report);
-    _cleanup_(report_fields_done) struct report_fields fields = { 0 };
     struct delivery delivery = {
         .config = &s->context->config,
         .root = &s->context->root,
         .cacert = s->cacert,
         .progress = !s->context->quiet && isatty(STDERR_FILENO),
         .name = report->name,
-        .zip = zip,
+        .zip = opened->zip,
+        .size = opened->size,
         .state = s->state,
         .attempt = attempt,
-        .fields = &fields,
+        .fields = &opened->fields,
         .retry_after = -1,
     };
+    const struct limits_report begun = { report->name, opened->fields.signature, opened->size };
     enum submit_outcome outcome = SUBMIT_REFUSED;
-    struct stat st;
-    int r;
 
-    if (zip < 0 || fstat(zip, &st) < 0)
-        return log_error_errno(zip < 0 ? zip : -errno, "cannot open %s", report->name);
-    delivery.size = (uint64_t)st.st_size;
-    r = report_fields_read(zip, report->time, &fields);
-    if (r < 0 && r != -EBADMSG)
-        return log_error_errno(r, "cannot read %s", report->name);
-    if (r == 0) {
+    if (!backends[backend]->local) {
+        delivery.counted =
+            limits_begin(s->limits, &begun, (int64_t)time(NULL), &delivery.counted_since);
+        save_limits(s);
+    }
+    if (opened->whole) {
         log_info("sending %s (%llu bytes)", report->name, (unsigned long long)delivery.size);
         outcome = backends[backend]->deliver(&delivery);
     } else {
@@ -190,7 +231,6 @@ static int deliver(struct submission *s, const struct spool_report *report, size
     }
     s->unreachable[backend] |= delivery.unreachable;
     note_outcome(s, backend, report, attempt, outcome, delivery.retry_after);
-    return 0;
 }
 
 /* A clock that jumped must not hold a report back for more than the longest back-off. */
@@ -240,23 +280,94 @@ static int settle(struct submission *s, const struct spool_report *report,
     return taken || !why ? accepted(s, report) : refused(s, report, why);
 }
 
-static int submit_one(struct submission *s, const struct spool_report *report)
+/* What a day's limits say of a report that goes by itself; one that was begun goes on. */
+static enum limits_verdict judge(const struct submission *s, const struct spool_report *report,
+                                 const struct opened *opened,
+                                 const struct attempt attempts[N_BACKENDS])
 {
-    struct attempt attempts[N_BACKENDS];
-    char key[NAME_MAX + 32];
-    bool failed = false;
+    const struct limits_report r = { report->name, opened->fields.signature, opened->size };
+
+    if (!s->network || s->now || !opened->whole)
+        return LIMITS_SEND;
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        if (s->on[i] && !backends[i]->local &&
+            (attempts[i].phase != ATTEMPT_NONE || attempts[i].tries > 0))
+            return LIMITS_SEND;
+    return limits_judge(s->limits, &s->context->config, &r, (int64_t)time(NULL));
+}
+
+/* Enough of its kind went today. It is counted before it is moved: a run that was cut off in between
+ * is finished by the next, and counts it once. */
+static int count_report(struct submission *s, const struct spool_report *report,
+                        const struct opened *opened)
+{
+    const struct limits_report counted = { report->name, opened->fields.signature, opened->size };
+    int r = 0;
+
+    if (limits_count(s->limits, &counted, (int64_t)time(NULL)))
+        r = limits_save(s->state, s->limits);
+    if (r < 0)
+        return log_error_errno(r, "cannot count %s in %s/state", report->name, s->spool.path);
+    r = move_report(s, report->name, report->state, SPOOL_KEPT);
+    if (r < 0)
+        return r;
+    forget_attempts(s, report->name);
+    s->kept++;
+    log_notice("%s is the same crash as %llu that were sent within a day: counted, and kept in "
+               "not_sent_logs/",
+               report->name, (unsigned long long)s->context->config.same_crashes_per_day);
+    return 0;
+}
+
+static bool is_done(const struct attempt *attempt)
+{
+    return attempt->phase == ATTEMPT_ACCEPTED || attempt->phase == ATTEMPT_REFUSED;
+}
+
+/* A report that does not go over the network today: those that need none have it first. */
+static int hold_back(struct submission *s, const struct spool_report *report,
+                     const struct opened *opened, const struct attempt attempts[N_BACKENDS],
+                     enum limits_verdict verdict)
+{
+    bool local_done = true;
 
     for (size_t i = 0; i < N_BACKENDS; i++)
+        local_done &= !s->on[i] || !backends[i]->local || is_done(&attempts[i]);
+    if (verdict == LIMITS_COUNT && local_done)
+        return count_report(s, report, opened);
+    s->later++;
+    if (verdict == LIMITS_WAIT)
+        log_info("%s waits: enough was sent within a day (MAX_REPORTS_PER_DAY, MAX_SIZE_PER_DAY); "
+                 "kdump-steamos submit --now sends it",
+                 report->name);
+    return 0;
+}
+
+static int submit_one(struct submission *s, const struct spool_report *report)
+{
+    _cleanup_(opened_done) struct opened opened = { .zip = -EBADF };
+    enum limits_verdict verdict = LIMITS_SEND;
+    struct attempt attempts[N_BACKENDS];
+    bool wanted[N_BACKENDS], any = false;
+    char key[NAME_MAX + 32];
+    int r;
+
+    for (size_t i = 0; i < N_BACKENDS; i++) {
         if (attempt_load(s->state, attempt_key(i, report->name, key), &attempts[i]) < 0)
             return log_oom();
-    for (size_t i = 0; i < N_BACKENDS; i++) {
-        int r = is_wanted(s, i, report, &attempts[i]) ? deliver(s, report, i, &attempts[i]) : 0;
-
-        if (r == -ENOENT)
-            return 0; /* removed by the limits meanwhile */
-        failed |= r < 0;
+        any |= wanted[i] = is_wanted(s, i, report, &attempts[i]);
     }
-    return failed ? -EIO : settle(s, report, attempts);
+    if (any) {
+        r = open_report(s, report, &opened);
+        if (r < 0)
+            return r == -ENOENT ? 0 : r; /* removed by the limits of the spool meanwhile */
+        verdict = judge(s, report, &opened, attempts);
+    }
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        if (wanted[i] && (verdict == LIMITS_SEND || backends[i]->local))
+            deliver(s, report, &opened, i, &attempts[i]);
+    return verdict == LIMITS_SEND ? settle(s, report, attempts)
+                                  : hold_back(s, report, &opened, attempts, verdict);
 }
 
 /* Consent is checked again: what was pending when submission was turned off stays here. */
@@ -365,43 +476,45 @@ static int open_submission(struct submission *s)
         log_info("another submission is at work");
         return 1;
     }
+    if (limits_load(s->state, (int64_t)time(NULL), &s->limits) < 0)
+        return log_oom();
     sweep_notes(s);
     return 0;
 }
 
 /* False where none is on. */
-static bool choose_backends(struct submission *s, bool *network)
+static bool choose_backends(struct submission *s)
 {
     for (size_t i = 0; i < N_BACKENDS; i++) {
         s->on[i] = backends[i]->enabled(&s->context->config);
         s->n_on += s->on[i];
-        *network |= s->on[i] && !backends[i]->local;
+        s->network |= s->on[i] && !backends[i]->local;
     }
     return s->n_on > 0;
 }
 
 static int run(struct submission *s, int argc, char **argv)
 {
-    bool named = argc > 0, failed = false, network = false;
+    bool named = argc > 0, failed = false;
     int r = open_submission(s);
 
     if (r != 0)
         return r < 0 ? r : EXIT_SUCCESS;
-    if ((named || s->context->config.log_submission) && !choose_backends(s, &network)) {
+    if ((named || s->context->config.log_submission) && !choose_backends(s)) {
         if (config_has_backend(&s->context->config))
             return EXIT_FAILURE;
         log_info(
             "POST_URL, SENTRY_DSN and HANDOVER_FOLDER are empty: reports stay on this machine");
         return EXIT_SUCCESS;
     }
-    r = network ? http_start() : 0;
+    r = s->network ? http_start() : 0;
     if (r < 0)
         return log_error_errno(r, "cannot set libcurl up");
     for (int i = 0; i < argc; i++)
         failed |= submit_named(s, argv[i]) < 0;
     if (!named)
         failed |= submit_pending(s) < 0;
-    if (network)
+    if (s->network)
         http_stop();
     if (s->sent || s->later || s->refused)
         log_info("%u sent, %u to be tried again, %u refused", s->sent, s->later, s->refused);

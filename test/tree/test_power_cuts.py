@@ -143,7 +143,7 @@ def event_ids(sentry):
 def cut_submit(pending, tmp_path, backends, without_sync=False, faults=()):
     with Uploads() as server, Sentry() as sentry:
         tree = pending.copy(tmp_path / "original")
-        tree.config(POST_URL=server.url if "steam" in backends else "",
+        tree.config(SAME_CRASH_PER_DAY="0", POST_URL=server.url if "steam" in backends else "",
                     SENTRY_DSN=sentry.dsn if "sentry" in backends else "",
                     HANDOVER_FOLDER=f"/{HANDOVER}" if "directory" in backends else "")
         sentry.answers = list(faults)

@@ -77,7 +77,8 @@ class Day:
         self.steam_outages = Outages(self.choose, STEAM_OUTAGES)
         self.sentry_outages = Outages(self.choose, SENTRY_OUTAGES)
         self.tree = Tree(path)
-        self.tree.config(POST_URL=receiver.url, SENTRY_DSN=sentry.dsn, KEEP_REPORTS="1000")
+        self.tree.config(POST_URL=receiver.url, SENTRY_DSN=sentry.dsn, KEEP_REPORTS="1000",
+                         MAX_REPORTS_PER_DAY="0", SAME_CRASH_PER_DAY="0")
         self.crashes = sorted(self.choose.randrange(DAY) for _ in range(CRASHES))
         self.kills = self.runs = self.failures = 0
         self.taken = []  # event_ids that Sentry said yes to

@@ -79,7 +79,8 @@ def pending(tmp_path_factory, plain_build):
 
 
 def configure(tree, side, backends):
-    tree.config(POST_URL=side.receiver.url if "steam" in backends else "",
+    tree.config(MAX_REPORTS_PER_DAY="0", SAME_CRASH_PER_DAY="0",
+                POST_URL=side.receiver.url if "steam" in backends else "",
                 SENTRY_DSN=side.sentry.dsn if "sentry" in backends else "",
                 HANDOVER_FOLDER=f"/{HANDOVER}" if "directory" in backends else "")
 

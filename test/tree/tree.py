@@ -162,7 +162,7 @@ class Tree:
     def copy(self, path):
         """Another tree with the same content."""
         shutil.copytree(self.path, path, symlinks=True)
-        other = object.__new__(Tree)
+        other = object.__new__(type(self))
         other.__dict__ |= self.__dict__ | {"path": pathlib.Path(path),
                                            "folder": pathlib.Path(path) / FOLDER}
         other.settings = dict(self.settings)
