@@ -95,6 +95,18 @@ int file_write_atomic(int dirfd, const char *name, mode_t mode, struct span byte
     return r < 0 ? r : atomic_file_commit(&f, true);
 }
 
+int file_write_private(int dirfd, const char *name, struct span bytes)
+{
+    _cleanup_atomic_file_ struct atomic_file f = ATOMIC_FILE_INIT;
+    int r = atomic_file_open(&f, dirfd, name, 0600);
+
+    if (r == 0)
+        r = fd_inherit_owner(f.fd, dirfd);
+    if (r == 0)
+        r = fd_write_all(f.fd, bytes.p, bytes.n);
+    return r < 0 ? r : atomic_file_commit(&f, true);
+}
+
 int rename_durable(int olddirfd, const char *oldname, int newdirfd, const char *newname)
 {
     int r = rename_noreplace(olddirfd, oldname, newdirfd, newname);

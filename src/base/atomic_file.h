@@ -34,6 +34,8 @@ void atomic_file_discard(struct atomic_file *f); /* no-op after a commit */
 
 /* The whole of it for bytes at hand; replaces what has this name. */
 int file_write_atomic(int dirfd, const char *name, mode_t mode, struct span bytes) _must_check_;
+/* The same for a private file (0600) of the folder's owner. */
+int file_write_private(int dirfd, const char *name, struct span bytes) _must_check_;
 /* A durable rename that never replaces anything (-EEXIST). */
 int rename_durable(int olddirfd, const char *oldname, int newdirfd,
                    const char *newname) _must_check_;

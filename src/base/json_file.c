@@ -22,16 +22,13 @@ int json_file_read(int dirfd, const char *name, json_t **out)
 int json_file_write(int dirfd, const char *name, const json_t *value)
 {
     _cleanup_free_ char *text = json_dumps(value, JSON_INDENT(1) | JSON_SORT_KEYS);
-    _cleanup_atomic_file_ struct atomic_file f = ATOMIC_FILE_INIT;
-    int r = text ? atomic_file_open(&f, dirfd, name, 0600) : -ENOMEM;
+    _cleanup_strbuf_ struct strbuf b = { 0 };
 
-    if (r == 0)
-        r = fd_inherit_owner(f.fd, dirfd);
-    if (r == 0)
-        r = fd_write_all(f.fd, text, strlen(text));
-    if (r == 0)
-        r = fd_write_all(f.fd, "\n", 1);
-    return r < 0 ? r : atomic_file_commit(&f, true);
+    if (!text)
+        return -ENOMEM;
+    (void)strbuf_str(&b, text);
+    (void)strbuf_char(&b, '\n');
+    return b.failed ? b.failed : file_write_private(dirfd, name, strbuf_view(&b));
 }
 
 const char *json_get_str(const json_t *object, const char *key, const char *fallback)

@@ -11,9 +11,11 @@
 
 enum attempt_phase {
     ATTEMPT_NONE,      /* begin with the start URL */
+    ATTEMPT_STARTED,   /* a PUT is to be made, or repeated: gid, and the answer in REPORT.zip.upload */
     ATTEMPT_FINISHING, /* the ZIP was taken: only the finish is left, under this gid */
     ATTEMPT_ACCEPTED,  /* the server has said yes: only the move is left */
     ATTEMPT_REFUSED,   /* it has said no for good */
+    ATTEMPT_UNKNOWN,   /* noted by a newer version, which will go on with it: nothing is done */
 };
 
 struct attempt {
@@ -22,6 +24,7 @@ struct attempt {
     unsigned protocol_errors; /* of these, answers that made no sense */
     int64_t next_try;         /* seconds since the epoch; 0: now */
     char gid[65];
+    uint64_t upload_size; /* bytes that the server was told of */
     int last_status;      /* HTTP; 0: none came */
     char last_error[512]; /* for people; "" : none */
 };
@@ -29,4 +32,9 @@ struct attempt {
 /* state is the state folder's fd. What cannot be read is a new attempt. -ENOMEM. */
 int attempt_load(int state, const char *report, struct attempt *out) _must_check_;
 int attempt_save(int state, const char *report, const struct attempt *attempt) _must_check_;
+/* With all else that state/ has of it. */
 int attempt_remove(int state, const char *report);
+/* The answer that told where to PUT it; it may hold secrets, and goes with the PUT. -ENOENT. */
+int attempt_save_upload(int state, const char *report, struct span answer) _must_check_;
+int attempt_load_upload(int state, const char *report, struct strbuf *out) _must_check_;
+int attempt_remove_upload(int state, const char *report);

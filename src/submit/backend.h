@@ -13,6 +13,7 @@ struct delivery {
     const char *cacert; /* NULL: the system's */
     bool progress;
     const char *name; /* of the report */
+    const char *key;  /* what state/ has of it with this back end is filed under */
     int zip;          /* its fd */
     uint64_t size;    /* bytes */
     int state;        /* the state folder's fd, for attempt_save() */

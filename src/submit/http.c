@@ -12,6 +12,7 @@ enum {
     TOTAL_SECONDS = 60, /* of a POST */
     PUT_SECONDS = 1800, /* of an upload */
     STALL_BYTES = 64,   /* an upload slower than this … */
+    MAX_HEADERS = 16 << 10,
     STALL_SECONDS = 60, /* … for so long has failed */
 };
 
@@ -52,6 +53,7 @@ void http_stop(void)
 void http_answer_done(struct http_answer *answer)
 {
     strbuf_clear(&answer->body);
+    strbuf_clear(&answer->headers);
 }
 
 int http_form_add(struct strbuf *form, const char *name, struct span value)
@@ -103,6 +105,9 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx)
     if (span_starts(line, "HTTP/")) {
         t->answer->retry_after = -1; /* a 100 Continue came before */
         t->answer->rate_limits[0] = '\0';
+        strbuf_clear(&t->answer->headers);
+    } else if (t->answer->headers.n + line.n <= MAX_HEADERS) {
+        (void)strbuf_span(&t->answer->headers, line);
     }
     if (!span_next_field(&line, ':', &name) || !line.p)
         return size * n;

@@ -29,6 +29,7 @@ struct http_request {
 struct http_answer {
     int status;            /* 0: no answer came */
     struct strbuf body;    /* owned */
+    struct strbuf headers; /* owned; of the last answer, as they came, bounded */
     int64_t retry_after;   /* seconds from now that the server asks for; -1: it does not */
     bool unreachable;      /* nobody was there: offline, no name, refused */
     char rate_limits[512]; /* X-Sentry-Rate-Limits; "" : none */

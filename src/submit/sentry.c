@@ -8,6 +8,7 @@
 #include "parse/sentry.h"
 #include "spool/report_zip.h"
 #include "submit/backend.h"
+#include "submit/exchange.h"
 #include "submit/http.h"
 #include "submit/parcel.h"
 #include "submit/sentry_envelope.h"
@@ -143,35 +144,6 @@ static int make_body(struct delivery *d, const struct parcel *parcel, bool files
     return r == 0 ? sentry_envelope_compress(&envelope, body) : r;
 }
 
-static int post(struct delivery *d, const struct sentry_dsn *dsn, struct span body,
-                struct http_answer *answer)
-{
-    char auth[SENTRY_KEY_MAX + 128];
-    const struct http_header headers[] = {
-        { "Content-Type", "application/x-sentry-envelope" },
-        { "Content-Encoding", "gzip" },
-        { "X-Sentry-Auth", auth },
-    };
-    const struct http_request request = {
-        .url = dsn->envelope_url,
-        .allow_http = dsn->http,
-        .cacert = d->cacert,
-        .headers = headers,
-        .n_headers = ARRAY_SIZE(headers),
-        .form = body,
-        .file = -1,
-        .seconds = POST_SECONDS,
-        .max_answer = MAX_ANSWER,
-        .cut_answer = true,
-    };
-
-    (void)snprintf(auth, sizeof(auth),
-                   "Sentry sentry_version=7, sentry_client=kdump-steamos/" KDUMP_VERSION
-                   ", sentry_key=%s",
-                   dsn->key);
-    return http_perform(&request, answer);
-}
-
 static enum submit_outcome judge(struct delivery *d, int performed,
                                  const struct http_answer *answer)
 {
@@ -201,6 +173,40 @@ static enum submit_outcome judge(struct delivery *d, int performed,
     return outcome;
 }
 
+static enum submit_outcome post(struct delivery *d, const struct sentry_dsn *dsn, struct span body,
+                struct http_answer *answer)
+{
+    char auth[SENTRY_KEY_MAX + 128];
+    const struct http_header headers[] = {
+        { "Content-Type", "application/x-sentry-envelope" },
+        { "Content-Encoding", "gzip" },
+        { "X-Sentry-Auth", auth },
+    };
+    const struct http_request request = {
+        .url = dsn->envelope_url,
+        .allow_http = dsn->http,
+        .cacert = d->cacert,
+        .headers = headers,
+        .n_headers = ARRAY_SIZE(headers),
+        .form = body,
+        .file = -1,
+        .seconds = POST_SECONDS,
+        .max_answer = MAX_ANSWER,
+        .cut_answer = true,
+    };
+
+    enum submit_outcome outcome;
+
+    (void)snprintf(auth, sizeof(auth),
+                   "Sentry sentry_version=7, sentry_client=kdump-steamos/" KDUMP_VERSION
+                   ", sentry_key=%s",
+                   dsn->key);
+    outcome = judge(d, http_perform(&request, answer), answer);
+    if (outcome != SUBMIT_OK)
+        exchange_save(d, &request, answer);
+    return outcome;
+}
+
 static enum submit_outcome send_report(struct delivery *d, const struct sentry_dsn *dsn,
                                        const struct parcel *parcel, bool files)
 {
@@ -213,8 +219,7 @@ static enum submit_outcome send_report(struct delivery *d, const struct sentry_d
                        "Sentry: the envelope cannot be made: %s", strerror(-r));
         return SUBMIT_LATER;
     }
-    r = post(d, dsn, strbuf_view(&body), &answer);
-    return judge(d, r, &answer);
+    return post(d, dsn, strbuf_view(&body), &answer);
 }
 
 static enum submit_outcome sentry_deliver(struct delivery *d)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "parse/steam_answer.h"
 #include "submit/backend.h"
+#include "submit/exchange.h"
 #include "submit/http.h"
 #include "submit/parcel.h"
 
@@ -58,8 +59,8 @@ static bool steam_enabled(const struct config *config)
 }
 
 /* Judges an answer and notes what was wrong with it. */
-static enum submit_outcome judge(struct delivery *d, const char *step, int performed,
-                                 const struct http_answer *answer)
+static enum submit_outcome judge_answer(struct delivery *d, const char *step, int performed,
+                                        const struct http_answer *answer)
 {
     enum submit_outcome outcome;
     struct span body = strbuf_view(&answer->body), line;
@@ -80,6 +81,16 @@ static enum submit_outcome judge(struct delivery *d, const char *step, int perfo
     (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error),
                    "%s: the server says %d: %.*s", step, answer->status,
                    (int)MIN(line.n, (size_t)200), line.p);
+    return outcome;
+}
+
+static enum submit_outcome perform(struct delivery *d, const char *step,
+                                   const struct http_request *request, struct http_answer *answer)
+{
+    enum submit_outcome outcome = judge_answer(d, step, http_perform(request, answer), answer);
+
+    if (outcome != SUBMIT_OK)
+        exchange_save(d, request, answer);
     return outcome;
 }
 
@@ -124,7 +135,44 @@ static enum submit_outcome post(struct delivery *d, const char *action, struct s
         return SUBMIT_LATER;
     }
     request.url = url;
-    return judge(d, action, http_perform(&request, answer), answer);
+    return perform(d, action, &request, answer);
+}
+
+/* A PUT that was cut off is made again to the same place: a second Start would be a second report. */
+static void note_started(struct delivery *d, const struct parcel *parcel,
+                         const struct steam_answer *to, struct span answer)
+{
+    int r = attempt_save_upload(d->state, d->name, answer);
+
+    (void)span_copy(span_str(to->gid), d->attempt->gid, sizeof(d->attempt->gid));
+    if (r == 0) {
+        d->attempt->phase = ATTEMPT_STARTED;
+        d->attempt->upload_size = parcel->outgoing.size;
+        r = attempt_save(d->state, d->name, d->attempt);
+    }
+    if (r < 0)
+        log_warning_errno(r, "cannot note where %s goes; cut off now, it would be started again",
+                          d->name);
+}
+
+/* Whether an upload that was begun can go on; its answer was looked at when it came, and is again. */
+static bool resume(const struct delivery *d, const struct parcel *parcel, struct steam_answer *out)
+{
+    _cleanup_strbuf_ struct strbuf answer = { 0 };
+    const char *why = "";
+
+    return d->attempt->phase == ATTEMPT_STARTED &&
+           d->attempt->upload_size == parcel->outgoing.size &&
+           attempt_load_upload(d->state, d->name, &answer) == 0 &&
+           steam_answer_parse(strbuf_view(&answer), is_http(d->config), out, &why) == 0 &&
+           strcmp(out->gid, d->attempt->gid) == 0;
+}
+
+static void forget_upload(struct delivery *d)
+{
+    d->attempt->phase = ATTEMPT_NONE;
+    d->attempt->gid[0] = '\0';
+    (void)attempt_remove_upload(d->state, d->name);
 }
 
 static enum submit_outcome start(struct delivery *d, const struct parcel *parcel,
@@ -142,10 +190,16 @@ static enum submit_outcome start(struct delivery *d, const struct parcel *parcel
     if (outcome != SUBMIT_OK)
         return outcome;
     r = steam_answer_parse(strbuf_view(&answer.body), is_http(d->config), out, &why);
-    if (r == 0)
+    if (r == 0) {
+        note_started(d, parcel, out, strbuf_view(&answer.body));
         return SUBMIT_OK;
-    (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error),
-                   "Start: the answer cannot be used: %s", r == -ENOMEM ? "out of memory" : why);
+    }
+    (void)snprintf(answer.error, sizeof(answer.error), "the answer cannot be used: %s",
+                   r == -ENOMEM ? "out of memory" : why);
+    (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error), "Start: %s",
+                   answer.error);
+    exchange_save(d, &(struct http_request){ .url = d->config->post_url, .form = strbuf_view(&form), .file = -1 },
+                  &answer);
     return r == -ENOMEM ? SUBMIT_LATER : SUBMIT_PROTOCOL;
 }
 
@@ -169,7 +223,7 @@ static enum submit_outcome put(struct delivery *d, const struct parcel *parcel,
 
     for (size_t i = 0; i < to->n_headers; i++)
         headers[i] = (struct http_header){ to->headers[i].name, to->headers[i].value };
-    return judge(d, "PUT", http_perform(&request, &answer), &answer);
+    return perform(d, "PUT", &request, &answer);
 }
 
 /* The gid alone names the upload, and a second finish of it changes nothing: it may be repeated
@@ -184,28 +238,43 @@ static enum submit_outcome finish(struct delivery *d)
     return post(d, "Finish", strbuf_view(&form), &answer);
 }
 
-static enum submit_outcome start_and_put(struct delivery *d)
+static enum submit_outcome start_and_put(struct delivery *d, const struct parcel *parcel)
 {
     _cleanup_free_ struct steam_answer *to = calloc(1, sizeof(*to)); /* 46 KiB */
-    _cleanup_parcel_ struct parcel parcel = PARCEL_INIT;
-    enum submit_outcome outcome;
-    int r;
+    enum submit_outcome outcome = SUBMIT_OK;
 
     if (!to)
         return SUBMIT_LATER;
-    outcome = parcel_make(d, false, &parcel);
+    if (resume(d, parcel, to)) {
+        outcome = put(d, parcel, to);
+        if (outcome == SUBMIT_OK || outcome == SUBMIT_LATER)
+            return outcome;
+        log_info("%s: the place of its upload is gone (%s); it is started again", d->name,
+                 d->attempt->last_error);
+    }
+    forget_upload(d);
+    outcome = start(d, parcel, to);
+    return outcome == SUBMIT_OK ? put(d, parcel, to) : outcome;
+}
+
+static enum submit_outcome upload(struct delivery *d)
+{
+    _cleanup_parcel_ struct parcel parcel = PARCEL_INIT;
+    enum submit_outcome outcome = parcel_make(d, false, &parcel);
+    int r;
+
     if (outcome == SUBMIT_OK)
-        outcome = start(d, &parcel, to);
-    if (outcome == SUBMIT_OK)
-        outcome = put(d, &parcel, to);
+        outcome = start_and_put(d, &parcel);
+    if (outcome == SUBMIT_REFUSED || outcome == SUBMIT_PROTOCOL)
+        forget_upload(d);
     if (outcome != SUBMIT_OK)
         return outcome;
     d->attempt->phase = ATTEMPT_FINISHING;
-    (void)span_copy(span_str(to->gid), d->attempt->gid, sizeof(d->attempt->gid));
     r = attempt_save(d->state, d->name, d->attempt);
     if (r < 0)
         log_warning_errno(r, "cannot note how far %s has come; cut off now, it would be sent twice",
                           d->name);
+    (void)attempt_remove_upload(d->state, d->name);
     return SUBMIT_OK;
 }
 
@@ -213,8 +282,8 @@ static enum submit_outcome steam_deliver(struct delivery *d)
 {
     enum submit_outcome outcome;
 
-    if (d->attempt->phase == ATTEMPT_NONE) {
-        outcome = start_and_put(d);
+    if (d->attempt->phase == ATTEMPT_NONE || d->attempt->phase == ATTEMPT_STARTED) {
+        outcome = upload(d);
         if (outcome != SUBMIT_OK)
             return outcome;
     }

@@ -201,12 +201,14 @@ static int open_report(struct submission *s, const struct spool_report *report, 
 static void deliver(struct submission *s, const struct spool_report *report,
                     const struct opened *opened, size_t backend, struct attempt *attempt)
 {
+    char key[NAME_MAX + 32];
     struct delivery delivery = {
         .config = &s->context->config,
         .root = &s->context->root,
         .cacert = s->cacert,
         .progress = !s->context->quiet && isatty(STDERR_FILENO),
         .name = report->name,
+        .key = attempt_key(backend, report->name, key),
         .zip = opened->zip,
         .size = opened->size,
         .state = s->state,
@@ -343,6 +345,15 @@ static int hold_back(struct submission *s, const struct spool_report *report,
     return 0;
 }
 
+static int leave_to_newer(struct submission *s, const struct spool_report *report)
+{
+    log_warning("%s is on its way by a newer version of kdump-steamos, which goes on with it; "
+                "update, or remove %s/state/%s.*json",
+                report->name, s->spool.path, report->name);
+    s->later++;
+    return 0;
+}
+
 static int submit_one(struct submission *s, const struct spool_report *report)
 {
     _cleanup_(opened_done) struct opened opened = { .zip = -EBADF };
@@ -355,6 +366,8 @@ static int submit_one(struct submission *s, const struct spool_report *report)
     for (size_t i = 0; i < N_BACKENDS; i++) {
         if (attempt_load(s->state, attempt_key(i, report->name, key), &attempts[i]) < 0)
             return log_oom();
+        if (attempts[i].phase == ATTEMPT_UNKNOWN)
+            return leave_to_newer(s, report);
         any |= wanted[i] = is_wanted(s, i, report, &attempts[i]);
     }
     if (any) {
@@ -425,7 +438,7 @@ static int submit_named(struct submission *s, const char *argument)
     return submit_one(s, &report);
 }
 
-/* "REPORT.zip.json", "REPORT.zip.sentry.json" of a report that was sent, or is gone: a run was cut
+/* "REPORT.zip.json", "REPORT.zip.sentry.json", "REPORT.zip.exchange" … of a report that was sent, or is gone: a run was cut
  * off between the move and the removal of its notes. */
 static bool is_stale_note(const struct submission *s, const char *name)
 {
@@ -435,7 +448,8 @@ static bool is_stale_note(const struct submission *s, const char *name)
     size_t end = span_find(rest, ".zip.");
     int state;
 
-    if (end == SIZE_MAX || !span_ends(rest, ".json"))
+    if (end == SIZE_MAX || (!span_ends(rest, ".json") && !span_ends(rest, ".exchange") &&
+                            !span_ends(rest, ".upload")))
         return false;
     rest.n = end + strlen(".zip");
     if (!span_copy(rest, copy, sizeof(copy)) || !spool_report_parse_name(copy, &report))

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "submit/exchange.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/atomic_file.h"
+#include "base/log.h"
+
+enum { MAX_HEADERS = 8 << 10, MAX_BODY = 16 << 10 };
+
+static bool ends_url(char c)
+{
+    return c <= ' ' || c > '~' || strchr("\"'<>\\^`{|}", c);
+}
+
+/* text begins with "http://" or "https://". */
+static void add_url(struct span *text, struct strbuf *out)
+{
+    size_t scheme = span_find(*text, "://") + 3, n = scheme, host, at = 0;
+    struct span url;
+
+    while (n < text->n && !ends_url(text->p[n]))
+        n++;
+    url = span_take(text, n);
+    (void)strbuf_span(out, span_take(&url, scheme));
+    for (host = 0; host < url.n && url.p[host] != '/' && url.p[host] != '?'; host++)
+        if (url.p[host] == '@')
+            at = host + 1;
+    (void)span_take(&url, at);
+    n = 0;
+    while (n < url.n && url.p[n] != '?' && url.p[n] != '#')
+        n++;
+    (void)strbuf_span(out, span_take(&url, n));
+    if (url.n > 0)
+        (void)strbuf_str(out, "?(left out)");
+}
+
+int exchange_clean(struct span text, struct strbuf *out)
+{
+    while (text.n > 0) {
+        char c = text.p[0];
+
+        if (span_starts(text, "http://") || span_starts(text, "https://")) {
+            add_url(&text, out);
+            continue;
+        }
+        (void)span_take(&text, 1);
+        if (c != '\r')
+            (void)strbuf_char(out, c == '\n' || c == '\t' || (c >= ' ' && c <= '~') ? c : '?');
+    }
+    return out->failed;
+}
+
+static bool is_secret(struct span name)
+{
+    static const char *const words[] = { "cookie", "auth", "token", "key", "signature", "secret" };
+    char lower[128];
+
+    if (!span_copy(name, lower, sizeof(lower)))
+        return true;
+    for (char *c = lower; *c; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strstr(lower, words[i]))
+            return true;
+    return false;
+}
+
+static void add_headers(struct span headers, struct strbuf *out)
+{
+    struct span line, value, name;
+
+    while (span_next_line(&headers, &line)) {
+        value = line;
+        if (span_find_byte(line, ':') == SIZE_MAX || !span_next_field(&value, ':', &name))
+            continue;
+        (void)exchange_clean(name, out);
+        (void)strbuf_char(out, ':');
+        (void)exchange_clean(is_secret(name) ? SPAN(" (left out)") : value, out);
+        (void)strbuf_char(out, '\n');
+    }
+}
+
+static struct span first(struct span text, size_t n)
+{
+    return (struct span){ text.p, MIN(text.n, n) };
+}
+
+static int describe(const struct http_request *request, const struct http_answer *answer,
+                    struct strbuf *out)
+{
+    time_t now = time(NULL);
+    char when[32];
+    struct tm tm;
+
+    (void)gmtime_r(&now, &tm);
+    (void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+    (void)strbuf_printf(out, "%s UTC, kdump-steamos " KDUMP_VERSION "\n%s ", when,
+                        request->file >= 0 ? "PUT" : "POST");
+    (void)exchange_clean(span_str(request->url), out);
+    (void)strbuf_printf(out, "\n%llu bytes\n",
+                        (unsigned long long)(request->file >= 0 ? request->file_size
+                                                                : request->form.n));
+    if (answer->error[0]) {
+        (void)strbuf_str(out, "error: ");
+        (void)exchange_clean(span_str(answer->error), out);
+        (void)strbuf_char(out, '\n');
+    }
+    if (answer->status == 0)
+        return out->failed;
+    (void)strbuf_printf(out, "\nHTTP %d\n", answer->status);
+    add_headers(first(strbuf_view(&answer->headers), MAX_HEADERS), out);
+    (void)strbuf_char(out, '\n');
+    if (answer->status >= 300)
+        (void)exchange_clean(first(strbuf_view(&answer->body), MAX_BODY), out);
+    else
+        (void)strbuf_printf(out, "(%zu bytes, left out: they may hold secrets)\n", answer->body.n);
+    return out->failed;
+}
+
+void exchange_save(const struct delivery *d, const struct http_request *request,
+                   const struct http_answer *answer)
+{
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+    char name[NAME_MAX + 64];
+    int r = describe(request, answer, &text);
+
+    (void)snprintf(name, sizeof(name), "%s.exchange", d->key);
+    if (r == 0)
+        r = file_write_private(d->state, name, strbuf_view(&text));
+    if (r < 0)
+        log_warning_errno(r, "cannot keep what the server said in state/%s, ignoring", name);
+    else
+        log_info("what the server said is in state/%s", name);
+}

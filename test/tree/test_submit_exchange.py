@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What submit notes on its way: where an upload goes, and the last exchange that failed."""
+
+import json
+import pathlib
+import sys
+
+import pytest
+
+from tree import TIME, Tree, stamp
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from receiver import Receiver  # noqa: E402
+
+NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
+
+
+@pytest.fixture(scope="module")
+def one_server(tmp_path_factory):
+    with Receiver(tmp_path_factory.mktemp("receiver") / "store") as running:
+        yield running
+
+
+@pytest.fixture
+def server(one_server):
+    one_server.set_faults()
+    log = len(one_server.requests())
+    one_server.steps = lambda: [r["step"] for r in one_server.requests()[log:]]
+    yield one_server
+    one_server.set_faults()
+
+
+@pytest.fixture
+def tree(server, tmp_path):
+    made = Tree(tmp_path / "tree")
+    made.panic()
+    made.config(POST_URL=server.url)
+    assert made.collect() == [NAME]
+    return made
+
+
+def note(tree, suffix=".json"):
+    return tree.folder / "state" / (NAME + suffix)
+
+
+def attempt(tree):
+    return json.loads(note(tree).read_text())
+
+
+def is_sent(tree):
+    return tree.zips("sent_logs") == [NAME] and tree.attempts() == [] and tree.leftovers() == []
+
+
+# --- an upload that was begun
+
+@pytest.mark.parametrize("fault", ["put:cut", "put:status:503", "put:status:500"])
+def test_a_put_is_repeated_to_the_same_place(tree, server, fault):
+    server.set_faults(fault + ":1")
+    assert tree.run("submit").returncode == 1
+    begun = attempt(tree)
+    assert begun["phase"] == "started" and begun["version"] == 1
+    assert note(tree, ".upload").stat().st_mode & 0o777 == 0o600
+    assert tree.run("submit", "--now").returncode == 0
+    assert server.steps() == ["start", "put", "put", "finish"]
+    assert is_sent(tree) and begun["gid"] in [u["gid"] for u in server.finished()]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
+def test_a_place_that_is_gone_is_asked_for_again(tree, server, status):
+    server.set_faults("put:status:503:1")
+    assert tree.run("submit").returncode == 1
+    server.set_faults(f"put:status:{status}:1")
+    assert tree.run("submit", "--now").returncode == 0
+    assert server.steps() == ["start", "put", "put", "start", "put", "finish"] and is_sent(tree)
+
+
+def test_a_refused_put_is_refused(tree, server):
+    server.set_faults("put:status:403:1")
+    assert tree.run("submit").returncode == 1
+    assert tree.zips("failed_logs") == [NAME] and not note(tree, ".upload").exists()
+
+
+def test_what_is_sent_has_changed_meanwhile(tree, server):
+    server.set_faults("put:status:503:1")
+    assert tree.run("submit").returncode == 1
+    tree.config(SCRUB="0")
+    assert tree.run("submit", "--now").returncode == 0
+    assert server.steps() == ["start", "put", "start", "put", "finish"] and is_sent(tree)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"response": {"url": "file:///etc/passwd", "gid": "1"}}', None])
+def test_a_note_that_is_spoilt(tree, server, content):
+    server.set_faults("put:status:503:1")
+    assert tree.run("submit").returncode == 1
+    if content is None:
+        note(tree, ".upload").unlink()
+    else:
+        note(tree, ".upload").write_text(content)
+    assert tree.run("submit", "--now").returncode == 0
+    assert server.steps() == ["start", "put", "start", "put", "finish"] and is_sent(tree)
+
+
+def test_a_note_of_a_newer_version_is_left_alone(tree, server):
+    """After an update that was taken back: the newer program will go on with it."""
+    (tree.folder / "state").mkdir(exist_ok=True)
+    newer = json.dumps({"version": 2, "phase": "paused", "secret": 1})
+    note(tree).write_text(newer)
+    done = tree.run("submit")
+    assert done.returncode == 1 and "newer version" in done.stderr
+    assert note(tree).read_text() == newer and tree.zips() == [NAME] and server.steps() == []
+
+
+# --- the last exchange
+
+def exchange(tree, suffix=".exchange"):
+    path = note(tree, suffix)
+    assert path.stat().st_mode & 0o777 == 0o600
+    return path.read_text()
+
+
+def test_what_a_server_said_is_kept(tree, server):
+    server.set_faults("start:status:503:1")
+    done = tree.run("submit")
+    assert done.returncode == 1 and f"state/{NAME}.exchange" in done.stderr
+    text = exchange(tree)
+    assert text.splitlines()[1].startswith("POST http://127.0.0.1:") and "Start" in text
+    assert "\nHTTP 503\n" in text and "content-length: " in text.lower()
+    assert tree.run("submit", "--now").returncode == 0 and is_sent(tree)
+
+
+def test_the_newest_replaces_it(tree, server):
+    server.set_faults("start:status:503:1")
+    assert tree.run("submit").returncode == 1
+    server.set_faults("put:status:500:1")
+    assert tree.run("submit", "--now").returncode == 1
+    assert "HTTP 500" in exchange(tree) and "503" not in exchange(tree)
+    assert "\nPUT http" in exchange(tree)
+
+
+def test_nobody_was_there(tree):
+    tree.config(POST_URL="http://127.0.0.1:9/ACTION")
+    assert tree.run("submit").returncode == 1
+    assert "error: " in exchange(tree) and "HTTP" not in exchange(tree).split("error: ")[1]
+
+
+def test_no_secret_is_kept(tree, server):
+    """Of the user, of a presigned URL, of a cookie, of Sentry's key."""
+    url = server.url.replace("http://", "http://user:pass-word@") + "?token=start-secret"
+    tree.config(POST_URL=url, SENTRY_DSN=f"http://5e47e7@127.0.0.1:{server.port}/42")
+    server.set_faults("start:status:500:1")
+    assert tree.run("submit").returncode == 1
+    text = exchange(tree) + exchange(tree, ".sentry.exchange")
+    for secret in ("pass-word", "start-secret", "5e47e7", "steamid=", "gaben"):
+        assert secret not in text, secret
+
+
+def test_refused_for_good_keeps_it(tree, server):
+    server.set_faults("start:status:400:1")
+    assert tree.run("submit").returncode == 1
+    assert tree.zips("failed_logs") == [NAME] and "HTTP 400" in exchange(tree)
+
+
+def test_it_goes_with_the_report(tree, server):
+    server.set_faults("start:status:503:1")
+    assert tree.run("submit").returncode == 1
+    (tree.folder / NAME).unlink()
+    tree.run("submit")
+    assert tree.attempts() == []
