@@ -51,6 +51,40 @@ static int visit_report_json(void *ctx, const char *name, struct span bytes)
     return 1; /* found: no need to unpack the rest */
 }
 
+/* The notes of the report's way to each back end (submit/attempt.h). */
+static int load_ways(const struct spool *spool, struct report_entry *entry)
+{
+    static const struct {
+        const char *backend, *suffix;
+    } notes[] = { { "steam", ".json" },
+                  { "sentry", ".sentry.json" },
+                  { "directory", ".directory.json" } };
+    _cleanup_close_ int state = spool_open_state(spool, false);
+
+    entry->ways = json_array();
+    if (!entry->ways)
+        return -ENOMEM;
+    for (size_t i = 0; state >= 0 && i < ARRAY_SIZE(notes); i++) {
+        _cleanup_json_ json_t *note = NULL;
+        _cleanup_free_ char *error = NULL;
+        char name[NAME_MAX + 32];
+
+        (void)snprintf(name, sizeof(name), "%s%s", entry->report.name, notes[i].suffix);
+        if (json_file_read(state, name, &note) < 0)
+            continue;
+        error = dup_printable(json_get_str(note, "last_error", ""));
+        if (!error ||
+            json_array_append_new(
+                entry->ways,
+                json_pack("{s:s, s:s, s:I, s:I, s:s}", "backend", notes[i].backend, "phase",
+                          json_get_str(note, "phase", ""), "tries",
+                          (json_int_t)json_get_int(note, "tries", 0), "next_try",
+                          (json_int_t)json_get_int(note, "next_try", 0), "error", error)) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static int load_entry(const struct spool *spool, struct report_entry *entry)
 {
     _cleanup_close_ int folder = spool_open_folder(spool, entry->report.state, false);
@@ -59,7 +93,7 @@ static int load_entry(const struct spool *spool, struct report_entry *entry)
 
     entry->title = strdup("");
     entry->signature = strdup("");
-    if (!entry->title || !entry->signature)
+    if (!entry->title || !entry->signature || load_ways(spool, entry) < 0)
         return -ENOMEM;
     if (folder < 0)
         return 0;
@@ -98,6 +132,7 @@ void report_entries_free(struct report_entry *entries)
     for (struct report_entry *e = entries; e->report.name[0]; e++) {
         free(e->title);
         free(e->signature);
+        json_decref(e->ways);
     }
     free(entries);
 }
@@ -132,10 +167,11 @@ json_t *report_entry_to_json(const struct report_entry *entry)
     char when[32];
 
     format_utc(entry->report.time, when, sizeof(when));
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:I}", "name", entry->report.name, "time",
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:I, s:O}", "name", entry->report.name, "time",
                      when, "time_epoch", (json_int_t)entry->report.time, "state",
                      spool_state_name(entry->report.state), "title", entry->title, "signature",
-                     entry->signature, "size", (json_int_t)entry->report.size);
+                     entry->signature, "size", (json_int_t)entry->report.size, "ways",
+                     entry->ways);
 }
 
 void format_utc(time_t time, char *buf, size_t size)

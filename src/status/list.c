@@ -7,6 +7,28 @@
 #include "status/entry.h"
 #include "status/status.h"
 
+/* Why it is where it is, of each back end that has not taken it. */
+static void print_ways(const struct report_entry *e)
+{
+    const json_t *way;
+    size_t i;
+
+    json_array_foreach(e->ways, i, way)
+    {
+        const char *phase = json_get_str(way, "phase", ""), *error = json_get_str(way, "error", "");
+        char when[32];
+
+        if (strcmp(phase, "accepted") == 0 || !error[0])
+            continue;
+        format_utc((time_t)json_get_int(way, "next_try", 0), when, sizeof(when));
+        if (strcmp(phase, "refused") == 0)
+            printf("%-17s refused by %s: %s\n", "", json_get_str(way, "backend", ""), error);
+        else
+            printf("%-17s %s, again from %s on: %s\n", "", json_get_str(way, "backend", ""), when,
+                   error);
+    }
+}
+
 static void print_table(const struct report_entry *entries, size_t n)
 {
     printf("%-17s %-7s %9s  %-12s  %s\n", "TIME (UTC)", "STATE", "SIZE", "SIGNATURE", "TITLE");
@@ -19,6 +41,7 @@ static void print_table(const struct report_entry *entries, size_t n)
         (void)format_size(e->report.size, &size);
         printf("%-17s %-7s %9s  %-12.12s  %s\n%-17s %s\n", when, spool_state_name(e->report.state),
                strbuf_cstr(&size), e->signature, e->title, "", e->report.name);
+        print_ways(e);
     }
 }
 

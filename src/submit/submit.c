@@ -99,12 +99,17 @@ static void save(struct submission *s, size_t backend, const char *report,
         log_warning_errno(r, "cannot note the state of %s, ignoring", report);
 }
 
+/* What a back end has refused for good stays known as long as the report is there. */
 static void forget_attempts(const struct submission *s, const char *report)
 {
-    char key[NAME_MAX + 32];
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        char buf[NAME_MAX + 32];
+        const char *key = attempt_key(i, report, buf);
+        struct attempt attempt;
 
-    for (size_t i = 0; i < N_BACKENDS; i++)
-        (void)attempt_remove(s->state, attempt_key(i, report, key));
+        if (attempt_load(s->state, key, &attempt) == 0 && attempt.phase != ATTEMPT_REFUSED)
+            (void)attempt_remove(s->state, key);
+    }
 }
 
 static void save_limits(const struct submission *s)
@@ -438,35 +443,40 @@ static int submit_named(struct submission *s, const char *argument)
     return submit_one(s, &report);
 }
 
-/* "REPORT.zip.json", "REPORT.zip.sentry.json", "REPORT.zip.exchange" … of a report that was sent, or is gone: a run was cut
- * off between the move and the removal of its notes. */
-static bool is_stale_note(const struct submission *s, const char *name)
+/* Whose note this is: "REPORT.zip.json", "REPORT.zip.sentry.json", "REPORT.zip.exchange" … */
+static bool is_note(const char *name, char report[NAME_MAX + 1])
 {
+    static const char *const suffixes[] = { ".json", ".exchange", ".upload" };
     struct span rest = span_str(name);
-    struct spool_report report;
-    char copy[NAME_MAX + 1];
     size_t end = span_find(rest, ".zip.");
-    int state;
+    struct spool_report parsed;
+    bool known = false;
 
-    if (end == SIZE_MAX || (!span_ends(rest, ".json") && !span_ends(rest, ".exchange") &&
-                            !span_ends(rest, ".upload")))
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+        known |= span_ends(rest, suffixes[i]);
+    if (!known || end == SIZE_MAX)
         return false;
     rest.n = end + strlen(".zip");
-    if (!span_copy(rest, copy, sizeof(copy)) || !spool_report_parse_name(copy, &report))
-        return false;
-    state = spool_find(&s->spool, copy);
-    return state == -ENOENT || state == SPOOL_SENT;
+    return span_copy(rest, report, NAME_MAX + 1) && spool_report_parse_name(report, &parsed);
 }
 
+/* Of reports that are gone, or were sent: a run was cut off between the move and the removal of its
+ * notes. */
 static void sweep_notes(const struct submission *s)
 {
     _cleanup_closedir_ DIR *dir =
         dir_stream(openat(s->state, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const struct dirent *entry;
+    char report[NAME_MAX + 1];
 
-    while (dir && (entry = readdir(dir)))
-        if (is_stale_note(s, entry->d_name))
+    while (dir && (entry = readdir(dir))) {
+        int state = is_note(entry->d_name, report) ? spool_find(&s->spool, report) : -EINVAL;
+
+        if (state == -ENOENT)
             (void)unlinkat(s->state, entry->d_name, 0);
+        else if (state == SPOOL_SENT)
+            forget_attempts(s, report);
+    }
     atomic_file_sweep(s->state, LITTER_SECONDS);
 }
 

@@ -402,7 +402,16 @@ def test_one_refuses(tree, server, sentry):
     sentry.answers = [(403, {})]
     done = tree.run("submit")
     assert done.returncode == 1 and "sentry refuses" in done.stderr
-    assert tree.zips("sent_logs") == [NAME] and tree.attempts() == []
+    assert tree.zips("sent_logs") == [NAME]
+    # Why stays known, until the report goes.
+    for _ in range(2):
+        assert "refused by sentry: Sentry: the server says 403" in tree.run("list").stdout
+        (listed,) = json.loads(tree.run("list", "--json").stdout)
+        assert [(way["backend"], way["phase"]) for way in listed["ways"]] == [("sentry", "refused")]
+        assert tree.attempts() == [f"{NAME}.sentry.json"]
+        assert tree.run("submit").returncode == 0 and len(sentry.requests) == 1
+    (tree.folder / "sent_logs" / NAME).unlink()
+    assert tree.run("submit").returncode == 0 and tree.attempts() == []
 
 
 def test_all_refuse_and_a_person_asks_again(tree, server, sentry):

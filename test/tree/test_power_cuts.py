@@ -198,7 +198,8 @@ def test_submit_without_fsync_is_found_out(pending, tmp_path):
 
 def test_each_fsync_that_matters_is_missed(pending, tmp_path):
     """Left out one at a time: of the notes and their folder, and of the folders of reports.
-    What comes behind the server's last yes may get lost: asked again, it says so again."""
+    What comes behind the server's last yes may get lost: asked again, it says so again. So may the
+    note that the PUT is through, as long as the one of where it goes is there: it is made again."""
     missed = []
     for number in range(1, 100):
         place = tmp_path / str(number)
@@ -211,7 +212,7 @@ def test_each_fsync_that_matters_is_missed(pending, tmp_path):
         if (place / "original.strace").read_text().count(" fsync(") <= number:
             break
     print(missed, "of", number)
-    assert len(missed) >= 5
+    assert len(missed) >= 4
 
 
 # --- the model itself

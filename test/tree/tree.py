@@ -126,8 +126,11 @@ class Tree:
         return [str(file) for file in self.path.rglob(".tmp-*")]
 
     def attempts(self):
-        """What is noted of the reports' ways to a server: file names in state/."""
-        return sorted(file.name for file in (self.folder / "state").glob("steamos-*"))
+        """What is noted of the reports' ways to a server: file names in state/. What goes with such a
+        note is not in it, unless the note has gone without it."""
+        names = sorted(file.name for file in (self.folder / "state").glob("steamos-*"))
+        return [name for name in names if name.endswith(".json") or
+                name.removesuffix(".exchange").removesuffix(".upload") + ".json" not in names]
 
     @staticmethod
     def members(report):
