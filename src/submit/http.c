@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/library.h"
+#include "base/log.h"
 #include "submit/http.h"
 #include "submit/retry.h"
 
@@ -268,6 +269,28 @@ static bool is_unreachable(CURL *curl, CURLcode code)
                connected == 0;
     return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY ||
            code == CURLE_COULDNT_CONNECT;
+}
+
+static int set_connect(CURL *curl)
+{
+    SET(CURLOPT_CONNECT_ONLY, 1L);
+    return 0;
+}
+
+bool http_is_reachable(const char *url, bool allow_http, const char *cacert)
+{
+    const struct http_request request = { .url = url, .allow_http = allow_http, .cacert = cacert };
+    _cleanup_(http_answer_done) struct http_answer answer = HTTP_ANSWER_INIT;
+    _cleanup_(curl_done) CURL *curl = curl_api.curl_easy_init();
+    struct transfer t = { .request = &request, .answer = &answer };
+    CURLcode code;
+
+    if (!curl || set_common(curl, &request, &t, NULL) < 0 || set_connect(curl) < 0)
+        return true; /* the request itself will tell */
+    code = curl_api.curl_easy_perform(curl);
+    if (is_unreachable(curl, code))
+        log_debug("nobody is reached: %s", answer.error);
+    return !is_unreachable(curl, code);
 }
 
 int http_perform(const struct http_request *request, struct http_answer *answer)

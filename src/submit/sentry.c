@@ -249,8 +249,18 @@ static enum submit_outcome sentry_deliver(struct delivery *d)
     return outcome;
 }
 
+static bool sentry_server(const struct config *config, char *url, size_t size)
+{
+    struct sentry_dsn dsn;
+    const char *why;
+
+    return sentry_dsn_parse(span_str(config->sentry_dsn), &dsn, &why) &&
+           span_copy(span_str(dsn.envelope_url), url, size);
+}
+
 const struct backend backend_sentry = {
     .name = "sentry",
     .enabled = sentry_enabled,
+    .server = sentry_server,
     .deliver = sentry_deliver,
 };

@@ -297,8 +297,14 @@ static enum submit_outcome steam_deliver(struct delivery *d)
     return outcome;
 }
 
+static bool steam_server(const struct config *config, char *url, size_t size)
+{
+    return action_url(config->post_url, "Start", url, size) == 0;
+}
+
 const struct backend backend_steam = {
     .name = "steam",
     .enabled = steam_enabled,
+    .server = steam_server,
     .deliver = steam_deliver,
 };

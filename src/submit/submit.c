@@ -13,7 +13,14 @@
 #include "submit/http.h"
 #include "submit/submit.h"
 
-enum { LOCK_TIMEOUT_MS = 30000, LITTER_SECONDS = 3600 };
+enum {
+    LOCK_TIMEOUT_MS = 30000,
+    LITTER_SECONDS = 3600,
+    NETWORK_TRIES = 99,
+    NETWORK_WAIT_SECONDS = 10, /* between two, at most */
+    NETWORK_SECONDS = 15 * 60, /* for all of them */
+    MAX_URL = 2048 + 64,
+};
 
 static const struct backend *const backends[] = { &backend_steam, &backend_sentry,
                                                   &backend_directory };
@@ -29,6 +36,7 @@ struct submission {
     int submit_lock; /* held for the whole run; the spool's own lock only around moves */
     const char *cacert;
     bool now; /* whatever the back-off says */
+    unsigned network_tries; /* to reach a server before the first report; 0: it is not asked before */
     unsigned sent, later, refused, kept;
     bool unreachable[N_BACKENDS];
     bool network;          /* a back end is on that needs it */
@@ -400,6 +408,60 @@ static int keep_pending(struct submission *s, const struct spool_report *report)
     return r;
 }
 
+/* Whether the server of a back end is there now. */
+static bool is_reachable(const struct submission *s, size_t backend)
+{
+    const struct config *config = &s->context->config;
+    char url[MAX_URL];
+
+    return !backends[backend]->server(config, url, sizeof(url)) ||
+           http_is_reachable(url, span_starts(span_str(url), "http://"), s->cacert);
+}
+
+static bool any_pending(const struct submission *s)
+{
+    _cleanup_free_ struct spool_report *reports = NULL;
+    size_t n = 0;
+
+    if (spool_list(&s->spool, &reports, &n) < 0)
+        return true;
+    for (size_t i = 0; i < n; i++)
+        if (reports[i].state == SPOOL_PENDING)
+            return true;
+    return false;
+}
+
+static time_t uptime(void)
+{
+    struct timespec now;
+
+    return clock_gettime(CLOCK_MONOTONIC, &now) < 0 ? 0 : now.tv_sec;
+}
+
+/* A boot's network comes up when it does. Waits until one of the servers is there, or there were
+ * enough tries; one that is not there then is not asked in this run, and no report has failed. Not
+ * under the lock: a person may submit meanwhile. */
+static void wait_for_network(struct submission *s)
+{
+    time_t end = uptime() + NETWORK_SECONDS;
+
+    if (!s->network || !s->context->config.log_submission || !any_pending(s))
+        return;
+    for (unsigned try = 0; try < s->network_tries && uptime() < end; try++) {
+        bool any = false;
+
+        if (try > 0)
+            (void)sleep(try < 4 ? 1U << (try - 1) : NETWORK_WAIT_SECONDS);
+        for (size_t i = 0; i < N_BACKENDS; i++)
+            if (s->on[i] && !backends[i]->local)
+                any |= !(s->unreachable[i] = !is_reachable(s, i));
+        if (any)
+            return;
+    }
+    if (s->network_tries > 0)
+        log_info("no server is there; the next run tries again");
+}
+
 static int submit_pending(struct submission *s)
 {
     _cleanup_free_ struct spool_report *reports = NULL;
@@ -493,6 +555,12 @@ static int open_submission(struct submission *s)
     s->state = spool_open_state(&s->spool, true);
     if (s->state < 0)
         return log_error_errno(s->state, "cannot open %s/state", s->spool.path);
+    return 0;
+}
+
+/* 0, or 1 where another run is at work. */
+static int lock_submission(struct submission *s)
+{
     s->submit_lock = spool_open_lock(s->state, "submit.lock");
     if (s->submit_lock < 0)
         return log_error_errno(s->submit_lock, "cannot open %s/state/submit.lock", s->spool.path);
@@ -534,21 +602,39 @@ static int run(struct submission *s, int argc, char **argv)
     r = s->network ? http_start() : 0;
     if (r < 0)
         return log_error_errno(r, "cannot set libcurl up");
-    for (int i = 0; i < argc; i++)
-        failed |= submit_named(s, argv[i]) < 0;
     if (!named)
+        wait_for_network(s);
+    r = lock_submission(s);
+    for (int i = 0; r == 0 && i < argc; i++)
+        failed |= submit_named(s, argv[i]) < 0;
+    if (r == 0 && !named)
         failed |= submit_pending(s) < 0;
     if (s->network)
         http_stop();
+    if (r != 0)
+        return r < 0 ? r : EXIT_SUCCESS;
     if (s->sent || s->later || s->refused)
         log_info("%u sent, %u to be tried again, %u refused", s->sent, s->later, s->refused);
     return failed || s->later || s->refused ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static bool take_tries(const char *text, unsigned *out)
+{
+    uint64_t tries = NETWORK_TRIES;
+
+    if (text && (!span_to_u64(span_str(text), &tries) || tries == 0 || tries > NETWORK_TRIES)) {
+        log_error("--wait takes a number of tries from 1 to %d", (int)NETWORK_TRIES);
+        return false;
+    }
+    *out = (unsigned)tries;
+    return true;
 }
 
 static int run_submit(struct context *context, int argc, char **argv)
 {
     static const struct option options[] = { { "now", no_argument, NULL, 'n' },
                                              { "cacert", required_argument, NULL, 'c' },
+                                             { "wait", optional_argument, NULL, 'w' },
                                              { 0 } };
     _cleanup_(submission_done) struct submission s = {
         .context = context, .spool = SPOOL_INIT, .state = -EBADF, .submit_lock = -EBADF
@@ -560,7 +646,7 @@ static int run_submit(struct context *context, int argc, char **argv)
             s.now = true;
         else if (option == 'c')
             s.cacert = optarg;
-        else
+        else if (option != 'w' || !take_tries(optarg, &s.network_tries))
             return EXIT_USAGE;
     }
     s.now |= optind < argc;
@@ -569,9 +655,11 @@ static int run_submit(struct context *context, int argc, char **argv)
 
 const struct verb verb_submit = {
     .name = "submit",
-    .arguments = "[--now] [REPORT...]",
+    .arguments = "[--now] [--wait[=TRIES]] [REPORT...]",
     .summary = "Sends the pending reports, or these (service)",
     .details = "  --now           do not wait for a report's next try\n"
+               "  --wait[=TRIES]  wait for the server to be there, 99 tries by default, at most ten\n"
+               "                  seconds apart; where it is not, no report has failed\n"
                "  --cacert=FILE   trust the certificates in FILE instead of the system's\n\n"
                "A report that is named is sent even where submission is off. Exit status: 0 when\n"
                "nothing is left to be sent, 1 when something failed or waits for another try.\n",

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What submit notes on its way: where an upload goes, and the last exchange that failed."""
+"""What submit notes on its way: where an upload goes, the last exchange that failed; and how it waits
+for a network."""
 
 import json
 import pathlib
+import socket
+import subprocess
 import sys
+import time
 
 import pytest
 
+import tree as machine
 from tree import TIME, Tree, stamp
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -166,3 +171,61 @@ def test_it_goes_with_the_report(tree, server):
     (tree.folder / NAME).unlink()
     tree.run("submit")
     assert tree.attempts() == []
+
+
+# --- the network
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def test_offline_is_no_failure(tree):
+    tree.config(POST_URL=f"http://127.0.0.1:{free_port()}/ACTION")
+    start = time.monotonic()
+    done = tree.run("submit", "--wait=3")
+    assert done.returncode == 1 and "no server is there" in done.stderr
+    assert time.monotonic() - start >= 3  # 1 s, and 2 s
+    assert tree.zips() == [NAME] and tree.attempts() == []
+
+
+def test_it_waits_for_the_server(tree, tmp_path):
+    """Which comes up meanwhile; a person's own run is not held up by one that waits."""
+    port = free_port()
+    tree.config(POST_URL=f"http://127.0.0.1:{port}/ACTIONCrashUpload/v1")
+    waiting = subprocess.Popen([machine.program(), f"--root={tree.path}", "submit", "--wait"],
+                               stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    assert "another submission" not in tree.run("submit").stderr
+    note(tree).unlink()
+    with Receiver(tmp_path / "late", listen=f"127.0.0.1:{port}") as late:
+        assert waiting.wait(60) == 0, waiting.stderr.read()
+        assert len(late.finished()) == 1
+    waiting.stderr.close()
+    assert is_sent(tree)
+
+
+def test_one_that_is_there_is_not_held_up(tree, server):
+    """By another that is not; nor a folder of this machine."""
+    folder = tree.path / "srv/other"
+    folder.mkdir(parents=True)
+    tree.config(SENTRY_DSN=f"http://k@127.0.0.1:{free_port()}/42", HANDOVER_FOLDER="/srv/other")
+    assert tree.run("submit", "--wait").returncode == 1
+    assert server.steps() == ["start", "put", "finish"] and len(list(folder.iterdir())) == 1
+    assert "sentry" not in "".join(tree.attempts())
+    tree.config(POST_URL="")
+    assert tree.run("submit", "--wait=1").returncode == 1 and tree.zips() == [NAME]
+
+
+def test_nothing_is_waited_for_where_nothing_is_pending(tree):
+    tree.config(POST_URL=f"http://127.0.0.1:{free_port()}/ACTION")
+    (tree.folder / NAME).unlink()
+    start = time.monotonic()
+    assert tree.run("submit", "--wait").returncode == 0
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("tries", ["0", "100", "x", ""])
+def test_how_often(tree, tries):
+    assert tree.run("submit", f"--wait={tries}").returncode == 2
