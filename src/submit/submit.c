@@ -620,9 +620,9 @@ static int run(struct submission *s, int argc, char **argv)
 
 static bool take_tries(const char *text, unsigned *out)
 {
-    uint64_t tries = NETWORK_TRIES;
+    uint64_t tries;
 
-    if (text && (!span_to_u64(span_str(text), &tries) || tries == 0 || tries > NETWORK_TRIES)) {
+    if (!span_to_u64(span_str(text), &tries) || tries == 0 || tries > NETWORK_TRIES) {
         log_error("--wait takes a number of tries from 1 to %d", (int)NETWORK_TRIES);
         return false;
     }
@@ -634,7 +634,7 @@ static int run_submit(struct context *context, int argc, char **argv)
 {
     static const struct option options[] = { { "now", no_argument, NULL, 'n' },
                                              { "cacert", required_argument, NULL, 'c' },
-                                             { "wait", optional_argument, NULL, 'w' },
+                                             { "wait", required_argument, NULL, 'w' },
                                              { 0 } };
     _cleanup_(submission_done) struct submission s = {
         .context = context, .spool = SPOOL_INIT, .state = -EBADF, .submit_lock = -EBADF
@@ -655,11 +655,11 @@ static int run_submit(struct context *context, int argc, char **argv)
 
 const struct verb verb_submit = {
     .name = "submit",
-    .arguments = "[--now] [--wait[=TRIES]] [REPORT...]",
+    .arguments = "[--now] [--wait=TRIES] [REPORT...]",
     .summary = "Sends the pending reports, or these (service)",
     .details = "  --now           do not wait for a report's next try\n"
-               "  --wait[=TRIES]  wait for the server to be there, 99 tries by default, at most ten\n"
-               "                  seconds apart; where it is not, no report has failed\n"
+               "  --wait=TRIES    try so often (at most 99 times, ten seconds apart) whether a server\n"
+               "                  is there; where none is, no report has failed\n"
                "  --cacert=FILE   trust the certificates in FILE instead of the system's\n\n"
                "A report that is named is sent even where submission is off. Exit status: 0 when\n"
                "nothing is left to be sent, 1 when something failed or waits for another try.\n",

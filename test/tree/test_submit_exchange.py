@@ -193,8 +193,8 @@ def test_offline_is_no_failure(tree):
 def test_it_waits_for_the_server(tree, tmp_path):
     """Which comes up meanwhile; a person's own run is not held up by one that waits."""
     port = free_port()
-    tree.config(POST_URL=f"http://127.0.0.1:{port}/ACTIONCrashUpload/v1")
-    waiting = subprocess.Popen([machine.program(), f"--root={tree.path}", "submit", "--wait"],
+    tree.config(POST_URL=f"http://127.0.0.1:{port}/ICrashReportService/ACTIONCrashUpload/v1")
+    waiting = subprocess.Popen([machine.program(), f"--root={tree.path}", "submit", "--wait=99"],
                                stderr=subprocess.PIPE, text=True)
     time.sleep(1)
     assert "another submission" not in tree.run("submit").stderr
@@ -211,7 +211,7 @@ def test_one_that_is_there_is_not_held_up(tree, server):
     folder = tree.path / "srv/other"
     folder.mkdir(parents=True)
     tree.config(SENTRY_DSN=f"http://k@127.0.0.1:{free_port()}/42", HANDOVER_FOLDER="/srv/other")
-    assert tree.run("submit", "--wait").returncode == 1
+    assert tree.run("submit", "--wait=99").returncode == 1
     assert server.steps() == ["start", "put", "finish"] and len(list(folder.iterdir())) == 1
     assert "sentry" not in "".join(tree.attempts())
     tree.config(POST_URL="")
@@ -222,7 +222,7 @@ def test_nothing_is_waited_for_where_nothing_is_pending(tree):
     tree.config(POST_URL=f"http://127.0.0.1:{free_port()}/ACTION")
     (tree.folder / NAME).unlink()
     start = time.monotonic()
-    assert tree.run("submit", "--wait").returncode == 0
+    assert tree.run("submit", "--wait=99").returncode == 0
     assert time.monotonic() - start < 5
 
 
