@@ -17,12 +17,9 @@ struct arm_options {
 static int parse_options(int argc, char **argv, struct arm_options *out)
 {
     static const struct option options[] = {
-        { "dry-run", no_argument, NULL, 'n' },
-        { "force", no_argument, NULL, 'f' },
-        { "settled", no_argument, NULL, 's' },
-        { "early", no_argument, NULL, 'e' },
-        { "late", no_argument, NULL, 'l' },
-        { 0 },
+        { "dry-run", no_argument, NULL, 'n' }, { "force", no_argument, NULL, 'f' },
+        { "settled", no_argument, NULL, 's' }, { "early", no_argument, NULL, 'e' },
+        { "late", no_argument, NULL, 'l' },    { 0 },
     };
     int option;
 
@@ -172,7 +169,8 @@ static int print_pstore_plan(const struct arm_facts *facts, const struct arm_pla
     return EXIT_SUCCESS;
 }
 
-/* Early in the boot the kdump folder's file system may be missing, and with it the capture image. */
+/* Early in the boot the kdump folder's file system may be missing, and with it the capture image.
+ */
 static bool is_left_for_late(const struct arming *a)
 {
     return a->kdump_plan.action == KDUMP_LOAD && !a->kdump.loaded &&
@@ -306,8 +304,7 @@ static int try_ways(struct context *context, struct arm_state *state, struct arm
 
 static bool touches_kernel(const struct arming *a)
 {
-    return a->plan.action == ARM_LOAD ||
-           (a->plan.kdump && a->kdump_plan.action == KDUMP_LOAD);
+    return a->plan.action == ARM_LOAD || (a->plan.kdump && a->kdump_plan.action == KDUMP_LOAD);
 }
 
 static int arm_this_boot(struct context *context, struct arm_state *state, struct arming *a,

@@ -149,8 +149,9 @@ const struct verb verb_disarm = {
     .name = "disarm",
     .arguments = "",
     .summary = "Undo what arm did, in this boot and for the next ones",
-    .details = "Unloads what was loaded, and takes out of the boot loader's configuration what was\n"
-               "put there. The next boot arms again; it stays off after\n"
-               "systemctl disable kdump-steamos.service kdump-steamos-reserve.service.\n",
+    .details =
+        "Unloads what was loaded, and takes out of the boot loader's configuration what was\n"
+        "put there. The next boot arms again; it stays off after\n"
+        "systemctl disable kdump-steamos.service kdump-steamos-reserve.service.\n",
     .run = run_disarm,
 };

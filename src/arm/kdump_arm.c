@@ -69,7 +69,8 @@ int kdump_disarm(const struct context *context)
     int r = context->ops->kexec_unload(context->ops->ctx);
 
     if (r < 0)
-        return log_error_errno(r, "cannot unload the crash kernel; a crash starts it until the next "
-                                  "boot");
+        return log_error_errno(r,
+                               "cannot unload the crash kernel; a crash starts it until the next "
+                               "boot");
     return 0;
 }

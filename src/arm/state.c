@@ -135,15 +135,17 @@ bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *ro
 
 void arm_state_set_late(const struct root *root, bool late)
 {
-    _cleanup_close_ int run = late ? root_make_dir(root, RUN_DIR, 0700)
-                                   : root_open_dir(root, RUN_DIR);
+    _cleanup_close_ int run =
+        late ? root_make_dir(root, RUN_DIR, 0700) : root_open_dir(root, RUN_DIR);
     int r = run == -ENOENT && !late ? 0 : run;
 
     if (r >= 0 && run >= 0)
-        r = late ? file_write_atomic(run, late_name, 0600, SPAN("")) : unlink_durable(run, late_name);
+        r = late ? file_write_atomic(run, late_name, 0600, SPAN(""))
+                 : unlink_durable(run, late_name);
     if (r < 0)
-        (void)log_warning_errno(r, "cannot note in " RUN_DIR " whether kdump-steamos-reserve.service "
-                                   "has anything to do; run kdump-steamos arm --late");
+        (void)log_warning_errno(r,
+                                "cannot note in " RUN_DIR " whether kdump-steamos-reserve.service "
+                                "has anything to do; run kdump-steamos arm --late");
 }
 
 void arm_state_note_consent(const struct arm_state *state, bool submission)

@@ -13,9 +13,9 @@
 
 struct arm_state {
     struct spool spool;
-    int fd;                  /* the state folder; negative: there is none */
-    int run;                 /* /run/kdump-steamos, where the marker is there, or nowhere else to go */
-    bool found;              /* last is filled */
+    int fd;     /* the state folder; negative: there is none */
+    int run;    /* /run/kdump-steamos, where the marker is there, or nowhere else to go */
+    bool found; /* last is filled */
     struct boot_marker last; /* as it was found */
 };
 
@@ -44,8 +44,8 @@ void arm_state_judge_test(const struct arm_state *state, const struct root *root
 void arm_state_forget_lost(const struct arm_state *state);
 /* Notes what LOG_SUBMISSION is now (spool/consent.h); a failure is warned of. */
 void arm_state_note_consent(const struct arm_state *state, bool submission);
-/* Whether the boot's late run has anything to do: a file for the condition of its unit. A failure is
- * warned of. */
+/* Whether the boot's late run has anything to do: a file for the condition of its unit. A failure
+ * is warned of. */
 void arm_state_set_late(const struct root *root, bool late);
 /* An edit of GRUB's configuration has begun, and not come to its end. */
 bool arm_state_grub_pending(const struct arm_state *state);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ZIP, cpio and compressed files: libarchive, loaded when it is needed. The functions mean what the library says. */
+/* ZIP, cpio and compressed files: libarchive, loaded when it is needed. The functions mean what the
+ * library says. */
 #pragma once
 
 #include <archive.h>

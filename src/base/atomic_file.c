@@ -148,7 +148,6 @@ void atomic_file_sweep(int dirfd, unsigned age)
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir)))
-        if (is_temporary(entry->d_name) &&
-            (age == 0 || is_older(dirfd, entry->d_name, limit)))
+        if (is_temporary(entry->d_name) && (age == 0 || is_older(dirfd, entry->d_name, limit)))
             (void)unlinkat(dirfd, entry->d_name, 0);
 }

@@ -92,8 +92,9 @@ int fd_inherit_owner(int fd, int dirfd)
         return -errno;
     if (st.st_uid == folder.st_uid && st.st_gid == folder.st_gid)
         return 0;
-    return fchown(fd, folder.st_uid, folder.st_gid) < 0 && errno != EPERM && errno != EINVAL ? -errno
-                                                                                             : 0;
+    return fchown(fd, folder.st_uid, folder.st_gid) < 0 && errno != EPERM && errno != EINVAL
+               ? -errno
+               : 0;
 }
 
 int fd_sync(int fd)

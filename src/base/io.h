@@ -16,8 +16,8 @@ int fd_write_all(int fd, const void *p, size_t n) _must_check_;
 int file_read_at(int dirfd, const char *name, size_t max, struct strbuf *out) _must_check_;
 /* Opens the directory `name` below dirfd, made with this mode if it is missing; returns the fd. */
 int dir_open_or_make(int dirfd, const char *name, mode_t mode) _must_check_;
-/* Where root has made something (open as fd, and surely new) in another user's folder, it becomes that
- * user's. For anybody else, and where the file system has no owners, nothing happens. */
+/* Where root has made something (open as fd, and surely new) in another user's folder, it becomes
+ * that user's. For anybody else, and where the file system has no owners, nothing happens. */
 int fd_inherit_owner(int fd, int dirfd) _must_check_;
 /* fsync that accepts file systems without it (-EINVAL, -EROFS on special files). */
 int fd_sync(int fd) _must_check_;

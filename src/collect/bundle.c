@@ -109,16 +109,16 @@ static json_t *collected_json(const struct pstore_event *event, struct span kdum
                                               (int)event->dumps[i].header.count, "missing_parts",
                                               (int)event->dumps[i].missing));
     if (kdump.n > 0)
-        (void)json_array_append_new(
-            sources, json_pack("{s:s, s:s, s:i, s:i}", "backend", "kdump", "reason", "Panic",
-                               "count", 1, "missing_parts", 0));
+        (void)json_array_append_new(sources,
+                                    json_pack("{s:s, s:s, s:i, s:i}", "backend", "kdump", "reason",
+                                              "Panic", "count", 1, "missing_parts", 0));
     (void)os_release_get(strbuf_view(&facts->os_release), "BUILD_ID", build, sizeof(build));
-    collected = json_pack(
-        "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o}", "time", (json_int_t)time,
-        "crashed_kernel", text_json(crashed), "running_kernel", text_json(facts->release), "build",
-        text_json(build), "vendor", text_json(facts->vendor), "product", text_json(facts->product),
-        "board", text_json(facts->board), "serial", facts->serial, "account", facts->account.name,
-        "steamid", facts->account.steamid, "dumps", sources);
+    collected = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o}", "time",
+                          (json_int_t)time, "crashed_kernel", text_json(crashed), "running_kernel",
+                          text_json(facts->release), "build", text_json(build), "vendor",
+                          text_json(facts->vendor), "product", text_json(facts->product), "board",
+                          text_json(facts->board), "serial", facts->serial, "account",
+                          facts->account.name, "steamid", facts->account.steamid, "dumps", sources);
     if (consent != CONSENT_UNKNOWN)
         (void)json_object_set_new(collected, "submission", json_boolean(consent == CONSENT_YES));
     return collected;
@@ -196,7 +196,8 @@ int bundle_make(const struct pstore_event *event, struct span kdump, const struc
     _cleanup_(bundle_done) struct bundle bundle = { .time = event->time };
     int r;
 
-    /* A clock that was never set, a damaged id: the time of the collection is nearer to the truth. */
+    /* A clock that was never set, a damaged id: the time of the collection is nearer to the truth.
+     */
     if (bundle.time <= 0 || bundle.time > MAX_TIME) {
         bundle.time = time(NULL);
         bundle.guessed = true;

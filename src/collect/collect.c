@@ -354,15 +354,16 @@ static void finish_capture(struct collection *c, const struct capture *capture)
     if (r == 0)
         return;
     c->failed++;
-    log_warning_errno(r, "cannot clear %s/crash/%s, whose report is stored; the next run tries again",
+    log_warning_errno(r,
+                      "cannot clear %s/crash/%s, whose report is stored; the next run tries again",
                       c->spool.path, capture->folder);
 }
 
 static int collect_event(struct collection *c, const struct pstore_records *records,
                          const struct pstore_event *event, const struct capture *capture)
 {
-    _cleanup_(crash_done)
-        struct crash crash = { .records = records, .event = event, .capture = capture };
+    _cleanup_(
+        crash_done) struct crash crash = { .records = records, .event = event, .capture = capture };
     const struct context *context = c->context;
     int r;
 
@@ -481,8 +482,7 @@ static bool any_capture(const struct context *context)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
 
-    return spool_open(&context->root, &context->config, false, &spool) == 0 &&
-           captures_any(&spool);
+    return spool_open(&context->root, &context->config, false, &spool) == 0 && captures_any(&spool);
 }
 
 static int collect_records(struct collection *c, const struct pstore_records *records,
@@ -543,8 +543,9 @@ const struct verb verb_collect = {
     .name = "collect",
     .arguments = "",
     .summary = "Turns what the last crash left into reports (boot service)",
-    .details = "Reads the records of every pstore back end and those that systemd-pstore has\n"
-               "archived, and what the crash kernel has saved, writes one report ZIP per crash into\n"
-               "the kdump folder, and only then removes the records.\n",
+    .details =
+        "Reads the records of every pstore back end and those that systemd-pstore has\n"
+        "archived, and what the crash kernel has saved, writes one report ZIP per crash into\n"
+        "the kdump folder, and only then removes the records.\n",
     .run = run_collect,
 };

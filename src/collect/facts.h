@@ -12,8 +12,8 @@ struct facts {
     struct strbuf smbios;     /* dmidecode's text, or what sysfs has of SMBIOS */
     char release[128];        /* of the running kernel */
     char vendor[65], product[65], board[65];
-    char serial[65];              /* [A-Za-z0-9_-]; "0" unless this is a handheld that we know */
-    struct steam_account account; /* name "0" where there is none */
+    char serial[65];                /* [A-Za-z0-9_-]; "0" unless this is a handheld that we know */
+    struct steam_account account;   /* name "0" where there is none */
     struct consent_history consent; /* filled by the caller, who has the state folder */
 };
 

@@ -21,14 +21,14 @@ struct config {
     char *loginvdf; /* "" : below user 1000's home */
     char *post_url; /* has the word ACTION; "" : no server */
     /* ours */
-    uint64_t crashkernel;  /* bytes to reserve; 0: chosen from the machine's memory */
-    char *sentry_dsn;      /* "" : no Sentry */
-    char *handover_folder; /* absolute; "" : to no other tool */
-    bool scrub;            /* what leaves the machine */
-    uint64_t max_reports_per_day; /* over the network; 0: any number */
-    uint64_t max_bytes_per_day;   /* the same */
+    uint64_t crashkernel;          /* bytes to reserve; 0: chosen from the machine's memory */
+    char *sentry_dsn;              /* "" : no Sentry */
+    char *handover_folder;         /* absolute; "" : to no other tool */
+    bool scrub;                    /* what leaves the machine */
+    uint64_t max_reports_per_day;  /* over the network; 0: any number */
+    uint64_t max_bytes_per_day;    /* the same */
     uint64_t same_crashes_per_day; /* sent; the others are counted. 0: all */
-    uint64_t keep_reports; /* reports in each state folder */
+    uint64_t keep_reports;         /* reports in each state folder */
     uint64_t keep_vmcores;
     uint64_t min_free_space;       /* bytes to leave free on the spool's file system */
     uint64_t ramoops_record_size;  /* bytes; 0: chosen from the region */

@@ -15,7 +15,7 @@
 #define DEFAULT_HANDOVER "/var/lib/steamos-log-submitter/pending"
 
 /* Other tools' folders, and file systems without owners, are opened by privilege. */
-#define PRIVILEGES \
+#define PRIVILEGES                           \
     "AmbientCapabilities=CAP_DAC_OVERRIDE\n" \
     "CapabilityBoundingSet=CAP_DAC_OVERRIDE\n"
 
@@ -104,8 +104,7 @@ static int generate(const struct root *root, const struct config *config, const 
         int r = write_dropin(root, out, "kdump-steamos-collect.service", "50-folder.conf",
                              span_str(collect_anywhere));
 
-        return r < 0 ? r
-                     : write_dropin(root, out, submit, "50-folder.conf", span_str(anywhere));
+        return r < 0 ? r : write_dropin(root, out, submit, "50-folder.conf", span_str(anywhere));
     }
     if (strcmp(folder, DEFAULT_FOLDER) != 0) {
         int r = is_plain_path(folder) ? write_folder(root, out, folder) : -EINVAL;

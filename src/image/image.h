@@ -24,12 +24,12 @@ struct image {
     char missing[256]; /* modules that this kernel does not have */
 };
 
-/* Whether a file may be what the crash kernel runs: ours, and nobody else's to write. The folder that
- * it lies in is the submitting user's. */
+/* Whether a file may be what the crash kernel runs: ours, and nobody else's to write. The folder
+ * that it lies in is the submitting user's. */
 bool image_is_trusted(const struct stat *st);
 /* Makes the image of a kernel if it is missing, out of date or force is set. Errors are in
- * out->problem, and not logged. -ENODEV: a crash kernel cannot get to the kdump folder. -EAGAIN: its
- * file system is not mounted. */
+ * out->problem, and not logged. -ENODEV: a crash kernel cannot get to the kdump folder. -EAGAIN:
+ * its file system is not mounted. */
 int image_ensure(const struct context *context, const char *kernel, bool force,
                  struct image *out) _must_check_;
 /* The same, written to a file that the caller names. */

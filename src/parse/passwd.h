@@ -11,7 +11,8 @@ struct passwd_entry {
 
 enum { PASSWD_MAX = 1 << 20 }; /* bytes of a file that is read */
 
-/* Takes lines off text until one is an entry; false at the end. Lines that are none are passed by. */
+/* Takes lines off text until one is an entry; false at the end. Lines that are none are passed by.
+ */
 bool passwd_next(struct span *text, struct passwd_entry *out);
 /* The entry of this name. */
 bool passwd_find(struct span text, const char *name, struct passwd_entry *out);

@@ -26,7 +26,8 @@ struct consent_history {
     size_t n;
 };
 
-/* statefd is the state folder. What cannot be read is an empty history; -ENOMEM is the only error. */
+/* statefd is the state folder. What cannot be read is an empty history; -ENOMEM is the only error.
+ */
 int consent_load(int statefd, struct consent_history *out) _must_check_;
 /* Notes the configuration's LOG_SUBMISSION as of now; writes only what has changed. */
 int consent_note(int statefd, bool submission, time_t now) _must_check_;

@@ -68,7 +68,8 @@ static void load_tally(const json_t *object, struct limits *out)
 
     if (out->n_tallies == LIMITS_MAX_TALLIES ||
         !take_string(object, "signature", t->signature, sizeof(t->signature)) || !t->signature[0] ||
-        !take_string(object, "last", t->last, sizeof(t->last)) || find_tally(out, t->signature) < out->n_tallies)
+        !take_string(object, "last", t->last, sizeof(t->last)) ||
+        find_tally(out, t->signature) < out->n_tallies)
         return;
     t->since = json_get_int(object, "since", 0);
     t->n = take_count(object, "count");
@@ -86,10 +87,8 @@ int limits_load(int state, int64_t now, struct limits **out)
         return -ENOMEM;
     if (json_file_read(state, limits_name, &file) == -ENOMEM)
         return -ENOMEM;
-    json_array_foreach(json_object_get(file, "begun"), i, item)
-        load_entry(item, now, limits);
-    json_array_foreach(json_object_get(file, "counted"), i, item)
-        load_tally(item, limits);
+    json_array_foreach(json_object_get(file, "begun"), i, item) load_entry(item, now, limits);
+    json_array_foreach(json_object_get(file, "counted"), i, item) load_tally(item, limits);
     *out = limits;
     limits = NULL;
     return 0;
@@ -103,19 +102,18 @@ int limits_save(int state, const struct limits *limits)
     for (size_t i = 0; i < limits->n_entries; i++) {
         const struct limits_entry *e = &limits->entries[i];
 
-        if (json_array_append_new(begun, json_pack("{s:s, s:s, s:I, s:I, s:i}", "report", e->report,
-                                                   "signature", e->signature, "time",
-                                                   (json_int_t)e->time, "bytes",
-                                                   (json_int_t)e->bytes, "tally", (int)e->tally)))
+        if (json_array_append_new(begun,
+                                  json_pack("{s:s, s:s, s:I, s:I, s:i}", "report", e->report,
+                                            "signature", e->signature, "time", (json_int_t)e->time,
+                                            "bytes", (json_int_t)e->bytes, "tally", (int)e->tally)))
             return -ENOMEM;
     }
     for (size_t i = 0; i < limits->n_tallies; i++) {
         const struct limits_tally *t = &limits->tallies[i];
 
-        if (json_array_append_new(counted,
-                                  json_pack("{s:s, s:s, s:I, s:i}", "signature", t->signature, "last",
-                                            t->last, "since", (json_int_t)t->since, "count",
-                                            (int)t->n)))
+        if (json_array_append_new(counted, json_pack("{s:s, s:s, s:I, s:i}", "signature",
+                                                     t->signature, "last", t->last, "since",
+                                                     (json_int_t)t->since, "count", (int)t->n)))
             return -ENOMEM;
     }
     return file ? json_file_write(state, limits_name, file) : -ENOMEM;
@@ -211,8 +209,8 @@ unsigned limits_begin(struct limits *limits, const struct limits_report *report,
         (void)span_copy(span_str(report->name), e->report, sizeof(e->report));
         (void)span_copy(span_str(report->signature), e->signature, sizeof(e->signature));
     }
-    tally = e->signature[0] && !is_spoken_for(limits, e, now) ? tally_of(limits, e->signature)
-                                                              : NULL;
+    tally =
+        e->signature[0] && !is_spoken_for(limits, e, now) ? tally_of(limits, e->signature) : NULL;
     e->tally = tally ? tally->n : 0;
     *since = tally ? tally->since : 0;
     return e->tally;

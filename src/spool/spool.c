@@ -196,8 +196,7 @@ void spool_close(struct spool *spool)
 
 static int open_folder(int fd, const char *name, bool create)
 {
-    _cleanup_close_ int folder =
-        openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    _cleanup_close_ int folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     int r = 0;
 
     if (folder < 0 && (errno != ENOENT || !create))

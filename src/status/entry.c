@@ -74,12 +74,13 @@ static int load_ways(const struct spool *spool, struct report_entry *entry)
             continue;
         error = dup_printable(json_get_str(note, "last_error", ""));
         if (!error ||
-            json_array_append_new(
-                entry->ways,
-                json_pack("{s:s, s:s, s:I, s:I, s:s}", "backend", notes[i].backend, "phase",
-                          json_get_str(note, "phase", ""), "tries",
-                          (json_int_t)json_get_int(note, "tries", 0), "next_try",
-                          (json_int_t)json_get_int(note, "next_try", 0), "error", error)) < 0)
+            json_array_append_new(entry->ways,
+                                  json_pack("{s:s, s:s, s:I, s:I, s:s}", "backend",
+                                            notes[i].backend, "phase",
+                                            json_get_str(note, "phase", ""), "tries",
+                                            (json_int_t)json_get_int(note, "tries", 0), "next_try",
+                                            (json_int_t)json_get_int(note, "next_try", 0), "error",
+                                            error)) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -170,8 +171,7 @@ json_t *report_entry_to_json(const struct report_entry *entry)
     return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:I, s:O}", "name", entry->report.name, "time",
                      when, "time_epoch", (json_int_t)entry->report.time, "state",
                      spool_state_name(entry->report.state), "title", entry->title, "signature",
-                     entry->signature, "size", (json_int_t)entry->report.size, "ways",
-                     entry->ways);
+                     entry->signature, "size", (json_int_t)entry->report.size, "ways", entry->ways);
 }
 
 void format_utc(time_t time, char *buf, size_t size)

@@ -9,7 +9,8 @@ struct report_entry {
     struct spool_report report;
     char *title;     /* owned; "" where the ZIP has none */
     char *signature; /* owned */
-    json_t *ways;    /* owned; an array of what state/ has of it: backend, phase, tries, next_try, error */
+    json_t *
+        ways; /* owned; an array of what state/ has of it: backend, phase, tries, next_try, error */
 };
 
 /* The newest max reports; the caller frees them. A ZIP that cannot be read has an empty title. */

@@ -29,7 +29,7 @@ struct status {
     bool spool_ok;
     int spool_error;
     unsigned counts[SPOOL_N_STATES];
-    unsigned counted; /* crashes like others, whose number goes with the next of them */
+    unsigned counted;          /* crashes like others, whose number goes with the next of them */
     struct report_entry *last; /* owned; NULL: no report */
     bool uncollected;          /* records wait in pstore */
     char *advice[MAX_ADVICE];  /* owned */
@@ -244,8 +244,8 @@ static int print_json(const struct context *context, const struct status *s)
     top = json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:o, s:i, s:s, s:o, s:b, s:s, s:o}", "armed",
                     s->armed, "mode", mode(s), "backend", backend_json(&s->backend), "kdump",
                     crash_kernel_to_json(&s->kdump), "proven", proven_to_json(&s->proven),
-                    "blocked", s->blocked, "reports", reports, "counted",
-                    (int)s->counted, "folder", context->config.kdump_folder, "last",
+                    "blocked", s->blocked, "reports", reports, "counted", (int)s->counted, "folder",
+                    context->config.kdump_folder, "last",
                     s->last ? report_entry_to_json(s->last) : json_null(), "submission",
                     context->config.log_submission && config_has_backend(&context->config),
                     "post_url", context->config.post_url, "advice", advice);

@@ -7,12 +7,9 @@
 enum { ATTEMPT_VERSION = 1, UPLOAD_MAX = 64 << 10 };
 
 static const char *const phases[] = {
-    [ATTEMPT_NONE] = "none",
-    [ATTEMPT_STARTED] = "started",
-    [ATTEMPT_FINISHING] = "finishing",
-    [ATTEMPT_ACCEPTED] = "accepted",
-    [ATTEMPT_REFUSED] = "refused",
-    [ATTEMPT_UNKNOWN] = "unknown",
+    [ATTEMPT_NONE] = "none",           [ATTEMPT_STARTED] = "started",
+    [ATTEMPT_FINISHING] = "finishing", [ATTEMPT_ACCEPTED] = "accepted",
+    [ATTEMPT_REFUSED] = "refused",     [ATTEMPT_UNKNOWN] = "unknown",
 };
 
 static int file_name(const char *report, const char *suffix, char *buf, size_t size)
@@ -80,12 +77,12 @@ int attempt_save(int state, const char *report, const struct attempt *attempt)
 
     if (r < 0)
         return r;
-    json =
-        json_pack("{s:i, s:I, s:s, s:i, s:i, s:I, s:o, s:i, s:o}", "version", ATTEMPT_VERSION,
-                  "upload_size", (json_int_t)attempt->upload_size, "phase", phases[attempt->phase], "tries",
-                  (int)attempt->tries, "protocol_errors", (int)attempt->protocol_errors, "next_try",
-                  (json_int_t)attempt->next_try, "gid", printable(attempt->gid), "last_status",
-                  attempt->last_status, "last_error", printable(attempt->last_error));
+    json = json_pack("{s:i, s:I, s:s, s:i, s:i, s:I, s:o, s:i, s:o}", "version", ATTEMPT_VERSION,
+                     "upload_size", (json_int_t)attempt->upload_size, "phase",
+                     phases[attempt->phase], "tries", (int)attempt->tries, "protocol_errors",
+                     (int)attempt->protocol_errors, "next_try", (json_int_t)attempt->next_try,
+                     "gid", printable(attempt->gid), "last_status", attempt->last_status,
+                     "last_error", printable(attempt->last_error));
     return json ? json_file_write(state, name, json) : -ENOMEM;
 }
 

@@ -11,7 +11,8 @@
 
 enum attempt_phase {
     ATTEMPT_NONE,      /* begin with the start URL */
-    ATTEMPT_STARTED,   /* a PUT is to be made, or repeated: gid, and the answer in REPORT.zip.upload */
+    ATTEMPT_STARTED,   /* a PUT is to be made, or repeated: gid, and the answer in REPORT.zip.upload
+                        */
     ATTEMPT_FINISHING, /* the ZIP was taken: only the finish is left, under this gid */
     ATTEMPT_ACCEPTED,  /* the server has said yes: only the move is left */
     ATTEMPT_REFUSED,   /* it has said no for good */

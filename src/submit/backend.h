@@ -31,7 +31,8 @@ struct backend {
     bool local; /* needs no network */
     /* Whether the configuration has this back end on; logs what is wrong with it. */
     bool (*enabled)(const struct config *config);
-    /* The URL whose server takes reports, of one that needs the network; false where there is none. */
+    /* The URL whose server takes reports, of one that needs the network; false where there is none.
+     */
     bool (*server)(const struct config *config, char *url, size_t size);
     /* Takes the report as far as it goes and says what came of it; fills attempt->last_status and
      * last_error on failure. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The last exchange with a server that did not end well, for people: state/REPORT.zip.exchange, or
- * REPORT.zip.BACKEND.exchange. Without what was sent, and without secrets: no query and no user of a
- * URL, no cookie, no token, and no body but that of a refusal.
+ * REPORT.zip.BACKEND.exchange. Without what was sent, and without secrets: no query and no user of
+ * a URL, no cookie, no token, and no body but that of a refusal.
  */
 #pragma once
 
@@ -12,6 +12,6 @@
 /* A failure to write it is logged, and ignored. */
 void exchange_save(const struct delivery *d, const struct http_request *request,
                    const struct http_answer *answer);
-/* Pure: appends text as a person may see it; control characters become '?', and of each URL user and
- * query are left out. */
+/* Pure: appends text as a person may see it; control characters become '?', and of each URL user
+ * and query are left out. */
 int exchange_clean(struct span text, struct strbuf *out);

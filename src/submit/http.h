@@ -44,7 +44,8 @@ struct http_answer {
 /* Loads and sets up libcurl, once before all requests; http_stop() undoes it. -ENOPKG, -ENOMEM. */
 int http_start(void) _must_check_;
 void http_stop(void);
-/* Whether somebody is there who takes a connection; what they make of it is no matter. Asks once. */
+/* Whether somebody is there who takes a connection; what they make of it is no matter. Asks once.
+ */
 bool http_is_reachable(const char *url, bool allow_http, const char *cacert);
 /* 0 where an answer came, of whatever status; -EIO with answer->error where none did. */
 int http_perform(const struct http_request *request, struct http_answer *answer) _must_check_;

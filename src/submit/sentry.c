@@ -174,7 +174,7 @@ static enum submit_outcome judge(struct delivery *d, int performed,
 }
 
 static enum submit_outcome post(struct delivery *d, const struct sentry_dsn *dsn, struct span body,
-                struct http_answer *answer)
+                                struct http_answer *answer)
 {
     char auth[SENTRY_KEY_MAX + 128];
     const struct http_header headers[] = {

@@ -138,7 +138,8 @@ static enum submit_outcome post(struct delivery *d, const char *action, struct s
     return perform(d, action, &request, answer);
 }
 
-/* A PUT that was cut off is made again to the same place: a second Start would be a second report. */
+/* A PUT that was cut off is made again to the same place: a second Start would be a second report.
+ */
 static void note_started(struct delivery *d, const struct parcel *parcel,
                          const struct steam_answer *to, struct span answer)
 {
@@ -155,7 +156,8 @@ static void note_started(struct delivery *d, const struct parcel *parcel,
                           d->name);
 }
 
-/* Whether an upload that was begun can go on; its answer was looked at when it came, and is again. */
+/* Whether an upload that was begun can go on; its answer was looked at when it came, and is again.
+ */
 static bool resume(const struct delivery *d, const struct parcel *parcel, struct steam_answer *out)
 {
     _cleanup_strbuf_ struct strbuf answer = { 0 };
@@ -198,7 +200,9 @@ static enum submit_outcome start(struct delivery *d, const struct parcel *parcel
                    r == -ENOMEM ? "out of memory" : why);
     (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error), "Start: %s",
                    answer.error);
-    exchange_save(d, &(struct http_request){ .url = d->config->post_url, .form = strbuf_view(&form), .file = -1 },
+    exchange_save(d,
+                  &(struct http_request){
+                      .url = d->config->post_url, .form = strbuf_view(&form), .file = -1 },
                   &answer);
     return r == -ENOMEM ? SUBMIT_LATER : SUBMIT_PROTOCOL;
 }

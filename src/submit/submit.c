@@ -36,7 +36,8 @@ struct submission {
     int submit_lock; /* held for the whole run; the spool's own lock only around moves */
     const char *cacert;
     bool now; /* whatever the back-off says */
-    unsigned network_tries; /* to reach a server before the first report; 0: it is not asked before */
+    unsigned
+        network_tries; /* to reach a server before the first report; 0: it is not asked before */
     unsigned sent, later, refused, kept;
     bool unreachable[N_BACKENDS];
     bool network;          /* a back end is on that needs it */
@@ -125,7 +126,8 @@ static void save_limits(const struct submission *s)
     int r = limits_save(s->state, s->limits);
 
     if (r < 0)
-        log_warning_errno(r, "cannot note in %s/state what was sent today, ignoring", s->spool.path);
+        log_warning_errno(r, "cannot note in %s/state what was sent today, ignoring",
+                          s->spool.path);
 }
 
 /* All that take it have it: each was noted first, so that a cut before the move does not send it
@@ -311,8 +313,8 @@ static enum limits_verdict judge(const struct submission *s, const struct spool_
     return limits_judge(s->limits, &s->context->config, &r, (int64_t)time(NULL));
 }
 
-/* Enough of its kind went today. It is counted before it is moved: a run that was cut off in between
- * is finished by the next, and counts it once. */
+/* Enough of its kind went today. It is counted before it is moved: a run that was cut off in
+ * between is finished by the next, and counts it once. */
 static int count_report(struct submission *s, const struct spool_report *report,
                         const struct opened *opened)
 {
@@ -657,11 +659,12 @@ const struct verb verb_submit = {
     .name = "submit",
     .arguments = "[--now] [--wait=TRIES] [REPORT...]",
     .summary = "Sends the pending reports, or these (service)",
-    .details = "  --now           do not wait for a report's next try\n"
-               "  --wait=TRIES    try so often (at most 99 times, ten seconds apart) whether a server\n"
-               "                  is there; where none is, no report has failed\n"
-               "  --cacert=FILE   trust the certificates in FILE instead of the system's\n\n"
-               "A report that is named is sent even where submission is off. Exit status: 0 when\n"
-               "nothing is left to be sent, 1 when something failed or waits for another try.\n",
+    .details =
+        "  --now           do not wait for a report's next try\n"
+        "  --wait=TRIES    try so often (at most 99 times, ten seconds apart) whether a server\n"
+        "                  is there; where none is, no report has failed\n"
+        "  --cacert=FILE   trust the certificates in FILE instead of the system's\n\n"
+        "A report that is named is sent even where submission is off. Exit status: 0 when\n"
+        "nothing is left to be sent, 1 when something failed or waits for another try.\n",
     .run = run_submit,
 };
