@@ -21,18 +21,18 @@ class Chain:
     uploads: list
 
 
-def run(guest, name, cmdline, **settings):
-    """Two boots and the crash between them."""
+def run(guest, name, cmdline, before="", mem="", **settings):
+    """Two boots and the crash between them; before: what is done before arming."""
     name = f"kdump-{name}-{guest.kernel.series}"
     store = os.path.join(guests.OUTPUT, name + ".server")
     shutil.rmtree(store, ignore_errors=True)
     with Receiver(store) as server:
-        configure = handheld.configure(server.url, USE_PSTORE_RAM="0", **settings)
-        jobs = [configure + "kdump-steamos initrd >/home/out/1/initrd 2>&1\n"
+        configure = handheld.configure(server.url, **{"USE_PSTORE_RAM": "0"} | settings)
+        jobs = [configure + before + "kdump-steamos initrd >/home/out/1/initrd 2>&1\n"
                 "echo $? >/home/out/1/initrd.status\ncat /home/out/1/initrd\nboot-services\ncrash null",
                 "boot-services\nkdump-steamos initrd >/home/out/2/initrd 2>&1\n"
                 "ls -R /home/.steamos/offload/var/kdump/crash >/home/out/2/crash"]
-        machine = qemu.Machine(guest, name, jobs, files=handheld.FILES, mem="", cmdline=cmdline,
+        machine = qemu.Machine(guest, name, jobs, files=handheld.FILES, mem=mem, cmdline=cmdline,
                                home_mib=512, fast=True)
         return Chain(machine.run(timeout=240), server.finished())
 
@@ -44,6 +44,13 @@ def kdump_log(guest):
 def kdump_vmcore(guest):
     return run(guest, "chain-full", "crashkernel=128M", FULL_COREDUMP="1",
                MAKEDUMPFILE_COREDUMP_CMD="makedumpfile -l -d 31")
+
+
+def ramoops_fails(guest):
+    """There is a RAM buffer, and the module cannot be loaded: the reserved memory is used."""
+    return run(guest, "fallback", "crashkernel=96M", mem=qemu.MEM_PARAMETER, USE_PSTORE_RAM="1",
+               before="for file in $(find /lib/modules/ -name 'ramoops.ko*'); do\n"
+                      "mount --bind /dev/null $file\ndone\n")
 
 
 def check_chain(chain):
@@ -78,3 +85,10 @@ def test_crash_is_reported_and_its_vmcore_kept(outcome):
     core = os.path.join(folder, cores[0])
     release = outcome.machine.read("out/1/dmesg.armed").split("Linux version ")[1].split()[0]
     assert kdump.crash_osrelease(core) == release
+
+
+@uses(ramoops_fails, series="6.1")
+def test_where_ramoops_fails_the_crash_kernel_is_used_in_the_same_boot(outcome):
+    check_chain(outcome)
+    said = handheld.verb(outcome.machine, 1, "arm")[1]
+    assert "not armed by pstore" in said and "armed: a crash starts the crash kernel" in said
