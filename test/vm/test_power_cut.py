@@ -38,6 +38,9 @@ if [ -n "$(ls -A /sys/fs/pstore)" ]; then
 fi
 boot-services
 echo $BOOT >/home/out/last
+# In state/ others may be writing: there a leftover goes when it is old.
+find /home/.steamos -path '*/state/.tmp-*' -exec touch -d '2026-01-01 00:00' {} +
+kdump-steamos prune
 find /home/.steamos >/home/out/files
 """
 

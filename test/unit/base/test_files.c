@@ -127,12 +127,14 @@ static void atomic_files_appear_whole_or_not(void **state)
     assert_false(root_exists(&t->root, "/c"));
     assert_int_equal(atomic_file_open(&f, dir, "../x", 0600), -EINVAL);
 
-    /* An interrupted writer's leftover goes, other files stay. */
-    unit_write_str(t, "/.tmp-0123", "half");
+    /* An interrupted writer's leftover goes; other files stay, names that only begin alike too. */
+    unit_write_str(t, "/.tmp-0123456789abcdef", "half");
+    unit_write_str(t, "/.tmp-0123", "of another program");
     atomic_file_sweep(dir, 3600);
-    assert_true(root_exists(&t->root, "/.tmp-0123"));
+    assert_true(root_exists(&t->root, "/.tmp-0123456789abcdef"));
     atomic_file_sweep(dir, 0);
-    assert_false(root_exists(&t->root, "/.tmp-0123"));
+    assert_false(root_exists(&t->root, "/.tmp-0123456789abcdef"));
+    assert_true(root_exists(&t->root, "/.tmp-0123"));
     assert_true(root_exists(&t->root, "/b"));
 }
 

@@ -148,7 +148,7 @@ static void retention_keeps_the_newest(void **state)
     unit_write_str(t, FOLDER "/state/steamos-0-0.202601020000.zip.json", "{}");
     unit_write_str(t, FOLDER "/crash/vmcore.202601010000", "core");
     unit_write_str(t, FOLDER "/crash/vmcore.202601020000", "core");
-    unit_write_str(t, FOLDER "/.tmp-left", "half");
+    unit_write_str(t, FOLDER "/.tmp-00000000deadbeef", "half");
     assert_int_equal(spool_prune(&spool, &config, &removed), 0);
     assert_int_equal(removed, 2);
     assert_false(has(t, "steamos-0-0.202601010000.zip"));
@@ -158,7 +158,7 @@ static void retention_keeps_the_newest(void **state)
     assert_true(has(t, "crash/vmcore.202601020000"));
     assert_false(has(t, "state/steamos-0-0.202601010000.zip.json"));
     assert_true(has(t, "state/steamos-0-0.202601020000.zip.json"));
-    assert_false(has(t, ".tmp-left"));
+    assert_false(has(t, ".tmp-00000000deadbeef"));
 }
 
 static void short_room_sacrifices_in_order(void **state)
