@@ -490,6 +490,7 @@ static int collect_records(struct collection *c, const struct pstore_records *re
 {
     _cleanup_(pstore_events_free) struct pstore_events events = { 0 };
     _cleanup_(captures_free) struct captures captures = { .n = 0 };
+    int r;
 
     if (pstore_merge(records, &events) < 0)
         return log_oom();
@@ -497,8 +498,9 @@ static int collect_records(struct collection *c, const struct pstore_records *re
         log_debug("pstore has no record of a crash");
         return 0;
     }
-    if (open_spool(c) < 0)
-        return -EIO;
+    r = open_spool(c);
+    if (r < 0)
+        return r;
     if (captures_read(&c->spool, &captures) < 0)
         return log_oom();
     c->failed += captures.unreadable;
@@ -536,6 +538,8 @@ static int run_collect(struct context *context, int argc, char **argv)
     r = collect_records(&c, &records, captured_any);
     if (records.left_out)
         log_warning("there are more records than one run takes; the next run goes on");
+    if (r == -ENODEV)
+        return EXIT_NOT_MOUNTED;
     return r < 0 || c.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -546,6 +550,8 @@ const struct verb verb_collect = {
     .details =
         "Reads the records of every pstore back end and those that systemd-pstore has\n"
         "archived, and what the crash kernel has saved, writes one report ZIP per crash into\n"
-        "the kdump folder, and only then removes the records.\n",
+        "the kdump folder, and only then removes the records.\n\n"
+        "Exit status: 0 done, or nothing to do; 1 failed; 3 the records wait, for the file\n"
+        "system of the kdump folder is not mounted.\n",
     .run = run_collect,
 };

@@ -15,11 +15,13 @@ enum { MAX_FILE = 256 << 10, MAX_DROPINS = 256, MAX_VALUE = 4096 };
 const struct config_key config_keys[] = {
     { "KDUMP_FOLDER", CONFIG_STRING, KEY(kdump_folder), "/home/.steamos/offload/var/kdump", 0, 0,
       "The folder of the reports. It must survive system updates. With MOUNT_DEVNODE it is\n"
-      "relative to that file system." },
+      "relative to that file system. The services learn of another folder at the next boot, or\n"
+      "by systemctl daemon-reload; so for MOUNT_DEVNODE and HANDOVER_FOLDER." },
     { "MOUNT_DEVNODE", CONFIG_STRING, KEY(mount_devnode), "", 0, 0,
       "The device whose file system holds KDUMP_FOLDER: a name or path (nvme0n1p8,\n"
       "/dev/nvme0n1p8), or UUID=, LABEL=, PARTUUID=, PARTLABEL=. Empty: KDUMP_FOLDER is an\n"
-      "absolute path, and the file system that holds it is found by itself." },
+      "absolute path, and the file system that holds it is found by itself. A device that is in\n"
+      "/etc/fstab is waited for; for another one it is looked every five minutes." },
     { "USE_PSTORE_RAM", CONFIG_BOOL, KEY(use_pstore_ram), "1", 0, 0,
       "1: record crashes in RAM that survives the reboot (pstore, ramoops). Where the machine has\n"
       "no such memory to spare, 5 MiB are reserved (kernels since 6.12), else a crash kernel is\n"

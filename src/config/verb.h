@@ -23,4 +23,4 @@ struct verb {
     int (*run)(struct context *context, int argc, char **argv);
 };
 
-enum { EXIT_USAGE = 2, EXIT_NOT_ARMED = 3 };
+enum { EXIT_USAGE = 2, EXIT_NOT_ARMED = 3, EXIT_NOT_MOUNTED = 3 };

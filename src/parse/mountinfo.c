@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "base/macro.h"
 #include "parse/mountinfo.h"
 
 /* A field with blanks and backslashes as octal, "\040". */
@@ -115,6 +118,60 @@ static bool fstab_above(struct span fstab, const char *path, char *place, size_t
             best = n;
     }
     return best > 1;
+}
+
+/* fstab's two ways to name a device by a tag: UUID=x and /dev/disk/by-uuid/x; and nvme0n1p8 alone.
+ */
+static bool device_path(const char *device, char *out, size_t size)
+{
+    static const struct {
+        const char *tag, *folder;
+    } tags[] = { { "UUID=", "by-uuid" },
+                 { "LABEL=", "by-label" },
+                 { "PARTUUID=", "by-partuuid" },
+                 { "PARTLABEL=", "by-partlabel" } };
+    bool is_name = !strchr(device, '/') && !strchr(device, '=');
+    int n;
+
+    for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
+        struct span value = span_str(device);
+
+        if (!span_skip(&value, tags[i].tag))
+            continue;
+        if (value.n > 1 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+            value = (struct span){ value.p + 1, value.n - 2 };
+        n = snprintf(out, size, "/dev/disk/%s/%.*s", tags[i].folder, (int)value.n, value.p);
+        return n > 0 && (size_t)n < size;
+    }
+    n = snprintf(out, size, "%s%s", is_name ? "/dev/" : "", device);
+    return n > 0 && (size_t)n < size;
+}
+
+bool fstab_place_of(struct span fstab, const char *device, char *place, size_t size)
+{
+    char wanted[PATH_MAX], source[PATH_MAX], here[PATH_MAX];
+    struct span line, word;
+
+    if (!device_path(device, wanted, sizeof(wanted)))
+        return false;
+    while (span_next_line(&fstab, &line)) {
+        if (!span_next_word(&line, &word) || word.p[0] == '#' ||
+            !take_escaped(word, here, sizeof(here)) || !device_path(here, source, sizeof(source)) ||
+            strcmp(source, wanted) != 0 || !span_next_word(&line, &word) ||
+            !take_escaped(word, here, sizeof(here)) || here[0] != '/')
+            continue;
+        for (size_t n = strlen(here); n > 1 && here[n - 1] == '/'; n--)
+            here[n - 1] = '\0';
+        return span_copy(span_str(here), place, size);
+    }
+    return false;
+}
+
+bool mountinfo_is_automount(struct span mountinfo, const char *path)
+{
+    struct mountinfo mount;
+
+    return mountinfo_find(mountinfo, path, &mount) && strcmp(mount.fstype, "autofs") == 0;
 }
 
 bool mountinfo_is_awaited(struct span fstab, struct span mountinfo, const char *path)

@@ -24,3 +24,9 @@ const char *mountinfo_below(const struct mountinfo *mount, const char *path);
 /* Whether fstab (fstab(5)) has a file system for a place above path, or for path itself, that is not
  * mounted: what is made there now would be hidden later. path as above; the root does not count. */
 bool mountinfo_is_awaited(struct span fstab, struct span mountinfo, const char *path);
+/* Whether the first one who opens the path has its file system mounted (autofs, systemd.automount(5)),
+ * and waits for that. path as above. */
+bool mountinfo_is_automount(struct span mountinfo, const char *path);
+/* Where fstab has this device: a name or path, or TAG=value, each as fstab writes it or the same by
+ * /dev/disk/by-tag/; other links to it are not known. The first line of several. */
+bool fstab_place_of(struct span fstab, const char *device, char *place, size_t size);

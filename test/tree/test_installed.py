@@ -85,6 +85,19 @@ def test_exposure(units):
         assert float(level) <= EXPOSURE[name], words
 
 
+def test_what_waits_for_the_network_sees_what_it_brings(units):
+    """A bound file stays the one of the service's start; resolv.conf, hosts and certificates are
+    replaced by a rename, and resolv.conf may be a link into /run."""
+    unit = (units / "kdump-steamos-submit.service").read_text()
+    for key, values in re.findall(r"^(TemporaryFileSystem|Bind\w*Paths|InaccessiblePaths)=(.*)$", unit,
+                                  re.MULTILINE):
+        for path in values.split():
+            path = path.lstrip("-").partition(":")[0]
+            if key != "InaccessiblePaths":
+                assert not re.match(r"/(etc|run)(/|$)", path), path
+            assert path not in ("/etc", "/run", "/etc/ssl", "/etc/default", "/run/systemd")
+
+
 def test_the_preset_enables_what_can_be_enabled(installed, units):
     preset = installed / "usr/lib/systemd/system-preset/80-kdump-steamos.preset"
     named = set(re.findall(r"^enable (\S+)$", preset.read_text(), re.MULTILINE))

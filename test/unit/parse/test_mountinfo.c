@@ -95,6 +95,53 @@ static void what_fstab_has_and_is_not_there_is_awaited(void **state)
                          cases[i].expected);
 }
 
+static void an_automount_that_nobody_used_is_told_apart(void **state)
+{
+    static const char autofs[] = "29 20 0:40 / /home rw - autofs systemd-1 rw,fd=5,direct\n";
+
+    (void)state;
+    assert_true(mountinfo_is_automount(span_str(autofs), "/home/x"));
+    assert_false(mountinfo_is_automount(span_str(autofs), "/homes"));
+    assert_false(mountinfo_is_automount(span_str(ROOT HOME), "/home/x"));
+    assert_false(
+        mountinfo_is_automount(span_str("29 20 0:40 / /home rw - autofs systemd-1 rw\n" HOME),
+                               "/home/x"));
+    assert_false(mountinfo_is_automount(span_str(""), "/home"));
+}
+
+static void fstab_tells_where_a_device_belongs(void **state)
+{
+    static const struct {
+        const char *fstab, *device, *place;
+    } cases[] = {
+        { "UUID=1 / ext4\nLABEL=data\t/mnt/a\\040b/ ext4\n", "LABEL=data", "/mnt/a b" },
+        { "LABEL=data /mnt ext4\n", "/dev/disk/by-label/data", "/mnt" },
+        { "/dev/disk/by-partuuid/7 /mnt ext4\n", "PARTUUID=7", "/mnt" },
+        { "UUID=\"7\" /mnt ext4\n", "UUID=7", "/mnt" },
+        { "/dev/nvme0n1p8 /home ext4\n", "nvme0n1p8", "/home" },
+        { "/dev/disk/by-partsets/shared/home /home ext4 nofail 0 2\n",
+          "/dev/disk/by-partsets/shared/home", "/home" },
+        { "UUID=1 / ext4\n", "UUID=1", "/" },
+        { "#UUID=1 /mnt ext4\n# UUID=1 /mnt ext4\n", "UUID=1", NULL },
+        { "UUID=1 none swap\n", "UUID=1", NULL },
+        { "UUID=12 /mnt ext4\nUUID=1\n", "UUID=1", NULL },
+        { "PARTLABEL=a /mnt ext4\n", "LABEL=a", NULL },
+        { "", "UUID=1", NULL },
+    };
+    char place[PATH_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        bool found =
+            fstab_place_of(span_str(cases[i].fstab), cases[i].device, place, sizeof(place));
+
+        assert_int_equal(found, cases[i].place != NULL);
+        if (found)
+            assert_string_equal(place, cases[i].place);
+    }
+    assert_false(fstab_place_of(span_str("UUID=1 /mnt x\n"), "UUID=1", place, 4));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +150,8 @@ int main(void)
         cmocka_unit_test(blanks_are_octal),
         cmocka_unit_test(broken_lines_are_passed_over),
         cmocka_unit_test(what_fstab_has_and_is_not_there_is_awaited),
+        cmocka_unit_test(an_automount_that_nobody_used_is_told_apart),
+        cmocka_unit_test(fstab_tells_where_a_device_belongs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
