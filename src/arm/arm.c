@@ -400,6 +400,7 @@ static int run_arm(struct context *context, int argc, char **argv)
     if (options.settled)
         return settle_now(context);
     planned = options.dry_run || context->ops == &sysops_planned;
+    context->root.no_automount = options.early; /* the boot waits */
     arm_state_open(context, !planned, &state);
     if (options.force && !planned)
         arm_state_forget_lost(&state);

@@ -13,6 +13,9 @@
 struct root {
     int fd;    /* O_PATH of the directory */
     bool host; /* it is the running system's own / */
+    /* What an automount (autofs) would bring counts as not mounted: who opens it may wait for a
+     * network that comes only when he is done. Looked at by the owners of folders (spool_open). */
+    bool no_automount;
 };
 
 /* Opens the tree at dir ("/" or NULL: the running system). */

@@ -166,6 +166,16 @@ static bool is_awaited(const struct root *root, const char *path)
            mountinfo_is_awaited(strbuf_view(&fstab), strbuf_view(&mountinfo), path);
 }
 
+/* A folder behind an automount that nobody has used yet must not be touched by this run. */
+static bool is_behind_automount(const struct root *root, const char *path)
+{
+    _cleanup_strbuf_ struct strbuf mountinfo = { 0 };
+
+    return root->no_automount &&
+           root_read(root, "/proc/self/mountinfo", MAX_MOUNTINFO, &mountinfo) == 0 &&
+           mountinfo_is_automount(strbuf_view(&mountinfo), path);
+}
+
 int spool_open(const struct root *root, const struct config *config, bool create, struct spool *out)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
@@ -173,7 +183,7 @@ int spool_open(const struct root *root, const struct config *config, bool create
 
     if (r < 0)
         return r;
-    if (create && is_awaited(root, spool.path))
+    if (is_behind_automount(root, spool.path) || (create && is_awaited(root, spool.path)))
         return -ENODEV;
     spool.fd =
         create ? root_make_dir(root, spool.path, FOLDER_MODE) : root_open_dir(root, spool.path);

@@ -34,7 +34,7 @@ struct spool {
 /* Opens the kdump folder that the configuration names; create makes it where it is missing, and
  * gives it to the user that submits (spool/owner.h). -ENOENT: there is none. -ENODEV: MOUNT_DEVNODE
  * is not mounted or not there; with create also, where fstab's file system for the folder is not
- * mounted yet. Logs nothing. */
+ * mounted yet; and what root->no_automount says. Logs nothing. */
 int spool_open(const struct root *root, const struct config *config, bool create,
                struct spool *out) _must_check_;
 void spool_close(struct spool *spool);

@@ -203,6 +203,32 @@ static void device_without_mount_is_told(void **state)
     assert_true(root_exists(&t->root, "/home/kdump"));
 }
 
+static void automount_is_not_touched_where_nobody_may_wait(void **state)
+{
+    static const char mounts[] = "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+                                 "21 20 0:40 / /home rw - autofs systemd-1 rw,direct\n";
+    struct unit_tree *t = *state;
+    struct config config = test_config();
+    _cleanup_spool_ struct spool spool = SPOOL_INIT;
+    char folder[] = "/home/kdump";
+
+    config.kdump_folder = folder;
+    unit_write_str(t, "/proc/self/mountinfo", mounts);
+    unit_write_str(t, "/home/kdump/here", "");
+    t->root.no_automount = true;
+    assert_int_equal(spool_open(&t->root, &config, true, &spool), -ENODEV);
+    assert_int_equal(spool_open(&t->root, &config, false, &spool), -ENODEV);
+    unit_write_str(t, "/proc/self/mountinfo",
+                   "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+                   "21 20 0:40 / /home rw - autofs systemd-1 rw,direct\n"
+                   "22 21 8:8 / /home rw - ext4 /dev/sda8 rw\n");
+    assert_int_equal(spool_open(&t->root, &config, true, &spool), 0);
+    spool_close(&spool);
+    unit_write_str(t, "/proc/self/mountinfo", mounts);
+    t->root.no_automount = false;
+    assert_int_equal(spool_open(&t->root, &config, true, &spool), 0);
+}
+
 struct members {
     unsigned n;
     char text[64];
@@ -251,6 +277,7 @@ int main(void)
         TREE_TEST(retention_keeps_the_newest),
         TREE_TEST(short_room_sacrifices_in_order),
         TREE_TEST(device_without_mount_is_told),
+        TREE_TEST(automount_is_not_touched_where_nobody_may_wait),
         TREE_TEST(zips_round_trip),
     };
 
