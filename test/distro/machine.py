@@ -126,12 +126,12 @@ class Machine:
                 raise MachineError(f"nothing like {pattern} within {timeout} s\n" + self.words())
             if self.process.poll() is not None:
                 raise MachineError("the machine is off\n" + self.words())
-            if poke and now > next_poke:
-                self._shell.settimeout(10)
-                self._shell.sendall(poke)
-                next_poke = now + 1
-            self._shell.settimeout(0.5)
             try:
+                if poke and now > next_poke:
+                    self._shell.settimeout(10)  # on a busy computer QEMU may not listen for a while
+                    next_poke = now + 1
+                    self._shell.sendall(poke)
+                self._shell.settimeout(0.5)
                 self._pending += self._shell.recv(65536)
             except (TimeoutError, ConnectionError):
                 pass
