@@ -8,6 +8,7 @@
 #include "arm/ways.h"
 #include "base/log.h"
 #include "pstore/panic_policy.h"
+#include "pstore/records.h"
 
 struct arm_options {
     bool dry_run, force, settled;
@@ -388,6 +389,15 @@ static int settle_now(struct context *context)
                                                                         : settle(context, &facts);
 }
 
+/* The first thing of a boot, right after systemd-pstore: what it archived may be the only copy. */
+static void keep_archived(const struct root *root)
+{
+    int r = pstore_archive_sync(root);
+
+    if (r < 0)
+        (void)log_warning_errno(r, "cannot sync %s, ignoring", PSTORE_ARCHIVE);
+}
+
 static int run_arm(struct context *context, int argc, char **argv)
 {
     _cleanup_arm_state_ struct arm_state state = ARM_STATE_INIT;
@@ -399,6 +409,8 @@ static int run_arm(struct context *context, int argc, char **argv)
         return EXIT_USAGE;
     if (options.settled)
         return settle_now(context);
+    if (options.early && !options.dry_run)
+        keep_archived(&context->root);
     planned = options.dry_run || context->ops == &sysops_planned;
     context->root.no_automount = options.early; /* the boot waits */
     arm_state_open(context, !planned, &state);

@@ -275,3 +275,15 @@ int pstore_remove(const struct root *root, const struct pstore_record *record)
         remove_archive_folder(root, fd, record->dir);
     return r;
 }
+
+int pstore_archive_sync(const struct root *root)
+{
+    _cleanup_close_ int fd = -EBADF;
+
+    if (!pstore_any_dump(root, PSTORE_ARCHIVE))
+        return 0;
+    fd = root_open_dir(root, PSTORE_ARCHIVE);
+    if (fd < 0)
+        return fd;
+    return syncfs(fd) < 0 ? -errno : 0;
+}

@@ -51,3 +51,7 @@ bool pstore_any_dump(const struct root *root, const char *dir);
 /* Removes a record where it lies: in pstore itself this erases it. In systemd-pstore's archive what
  * only repeats it goes too. */
 int pstore_remove(const struct root *root, const struct pstore_record *record) _must_check_;
+/* Makes durable what systemd-pstore has archived. It copies without fsync and then erases the
+ * record (systemd 252, src/pstore/pstore.c), so that for as long as the file system likes a power
+ * cut loses both. Costs a look at a folder where there is none. */
+int pstore_archive_sync(const struct root *root) _must_check_;

@@ -4,6 +4,8 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -214,6 +216,22 @@ def test_settled_does_not_write_what_is_so_already(machine):
     before = marker.stat().st_mtime_ns, marker.stat().st_ino
     assert machine.run("arm", "--settled") == (0, "")
     assert (marker.stat().st_mtime_ns, marker.stat().st_ino) == before
+
+
+@pytest.mark.parametrize("name,count", [("dmesg-efi-1", 1), ("170/001/dmesg-efi_pstore-17000001", 1),
+                                        ("console-ramoops-0", 0), (None, 0)])
+def test_what_systemd_archived_is_durable_first(machine, tmp_path_factory, name, count):
+    """It copies without fsync and erases the record: until then a power cut loses both."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    if name:
+        machine.write(f"var/lib/systemd/pstore/{name}", "Panic#1 Part1\n")
+    trace = tmp_path_factory.mktemp("trace") / "trace"
+    for option, expected in (("--early", count), ("--late", 0)):
+        subprocess.run(["strace", "-y", "-o", trace, "-e", "trace=syncfs", program(),
+                        f"--root={machine.path}", "arm", option], capture_output=True, check=False)
+        synced = re.findall(r"^syncfs\(\d+<(.*)>\) += 0$", trace.read_text(), re.MULTILINE)
+        assert synced == [f"{machine.path}/var/lib/systemd/pstore"] * expected
 
 
 def test_disarm_of_a_tree_does_nothing(machine):
