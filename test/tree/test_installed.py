@@ -13,7 +13,7 @@ from tree import TOP, program
 
 SYSTEM = "usr/lib/systemd/system"
 # Exposure as systemd rates it, at most; 10 is a service without any sandbox.
-EXPOSURE = {"kdump-steamos.service": 4.2, "kdump-steamos-reserve.service": 6.5,
+EXPOSURE = {"kdump-steamos.service": 4.2, "kdump-steamos-reserve.service": 3.6,
             "kdump-steamos-settled.service": 2.5,
             "kdump-steamos-collect.service": 2.5, "kdump-steamos-submit.service": 2.0}
 
