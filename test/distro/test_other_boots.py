@@ -140,6 +140,7 @@ def full(s):
     s.note("archive with room", f"find {PSTORE} {ARCHIVE} -name 'dmesg*'")
     s.reports("reports with room")
     edited_by_the_service(s)
+    on_a_partset(s)
     s.guest.check("systemctl start kdump-steamos-settled.service")
     home_as(s, "nofail,x-systemd.automount,x-systemd.device-timeout=45s", NO_HOME)
     s.guest.reboots("systemctl reboot")
@@ -156,6 +157,23 @@ def edited_by_the_service(s):
     s.note("probed", "cat /root/probed; rm /root/probed")
     s.guest.check("rm /etc/default/kdump.d/20-kdump.conf")
     s.note("given back", f"{again}; {count}", 300)
+
+
+def on_a_partset(s):
+    """SteamOS's name of a partition, which fstab does not have here, as if a desktop had mounted it."""
+    s.guest.check("mkdir -p /dev/disk/by-partsets/shared && "
+                  "ln -s ../../../vda3 /dev/disk/by-partsets/shared/home")
+    s.guest.put("/etc/default/kdump.d/30-partset.conf",
+                f"MOUNT_DEVNODE=/dev/disk/by-partsets/shared/home\nKDUMP_FOLDER={FOLDER[5:]}")
+    s.guest.check("systemctl daemon-reload")
+    s.record_waits("partset")
+    s.note("partset image", "kdump-steamos initrd -o /root/image && zcat /root/image | "
+           "grep -a -e ^TARGET= -e ^SUBDIR=")
+    s.guest.check("systemctl start kdump-steamos-settled.service")
+    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 5 ]")
+    s.note("partset collected", "journalctl -b -o cat -u kdump-steamos-collect.service; "
+           f"ls {FOLDER}/sent_logs/*.zip | wc -l; rm /etc/default/kdump.d/30-partset.conf; "
+           "systemctl daemon-reload")
 
 
 def automount(s):
@@ -260,5 +278,14 @@ def test_an_automount_holds_up_nothing(story):
     assert output(story, "automount: settled").split()[0] == "running"
 
 
+def test_a_partset_is_a_device_like_others(story):
+    """The image names the partition by what stays, and the timer finds its file system mounted."""
+    target, folder = output(story, "partset image").split()
+    assert target == f"TARGET=PARTUUID={image.PARTUUID[image.HOME]}"
+    assert folder == f"SUBDIR={FOLDER[6:]}"
+    words = output(story, "partset collected")
+    assert "Linux version" not in words and "is recorded: " in words and words.split()[-1] == "5"
+
+
 def test_all_was_sent(story):
-    assert len(story.uploads) == 4
+    assert len(story.uploads) == 5

@@ -68,6 +68,19 @@ def test_files(installed):
     assert outside <= {"etc/default/kdump", "etc/atomic-update.conf.d/kdump-steamos.conf"}
 
 
+def test_steamos_keeps_what_the_user_and_the_program_write():
+    """Below /etc SteamOS replaces all that is on no list."""
+    def defined(name, file):
+        return re.search(rf'#define {name} "(.*)"', (TOP / file).read_text())[1]
+
+    text = (TOP / "data/atomic-update.conf").read_text()
+    config = defined("DEFAULT_FILE", "src/config/config.c")
+    dropin = defined("GRUB_DROPINS", "src/arm/reserve.h") + "/" + \
+        defined("GRUB_DROPIN", "src/arm/reserve.h")
+    assert [line for line in text.splitlines() if not line.startswith("#")] == \
+        [config, f"{config}.d/**", dropin]
+
+
 def test_systemd_accepts_the_units(units):
     need("systemd-analyze")
     words = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no",
