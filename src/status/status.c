@@ -14,7 +14,7 @@
 #include "status/proven.h"
 #include "status/status.h"
 
-enum { MAX_ADVICE = 12 };
+enum { MAX_ADVICE = 12, MAX_DROPIN = 64 << 10 };
 
 /* Everything that status says, before it is said. */
 struct status {
@@ -103,6 +103,30 @@ static int look_at_spool(const struct context *context, struct status *s)
     return 0;
 }
 
+/* Whether the generator has told the units of the folders that are configured now: it runs at boot
+ * and by daemon-reload. Where it has never run, there is no systemd. */
+static bool units_know(const struct context *context)
+{
+    static const char dropins[] = "/run/systemd/generator/kdump-steamos-submit.service.d";
+    const struct config *config = &context->config;
+    _cleanup_strbuf_ struct strbuf text = { 0 }, wanted = { 0 };
+    char path[PATH_MAX];
+    struct span rest;
+
+    (void)snprintf(path, sizeof(path), "%s/50-folder.conf", dropins);
+    if (root_read(&context->root, path, MAX_DROPIN, &text) < 0 || config->mount_devnode[0] ||
+        strbuf_printf(&wanted, "RequiresMountsFor=%s", config->kdump_folder) < 0)
+        return true;
+    (void)snprintf(path, sizeof(path), "%s/50-handover.conf", dropins);
+    if (config->handover_folder[0] && !root_exists(&context->root, path))
+        return false;
+    rest = strbuf_view(&text);
+    for (struct span line; span_next_line(&rest, &line);)
+        if (span_eq_span(line, strbuf_view(&wanted)))
+            return true;
+    return false;
+}
+
 static void make_advice(const struct context *context, struct status *s)
 {
     bool kdump = !context->config.use_pstore_ram || (!s->armed && s->kdump.reserved > 0);
@@ -137,6 +161,9 @@ static void make_advice(const struct context *context, struct status *s)
     if (s->spool_error < 0 && s->spool_error != -ENOENT)
         advise(s, "the kdump folder %s cannot be read: %s", context->config.kdump_folder,
                strerror(-s->spool_error));
+    if (!units_know(context))
+        advise(s,
+               "the services do not know of the configured folders yet: systemctl daemon-reload");
     if (s->counts[SPOOL_PENDING] > 0 && context->config.log_submission)
         advise(s, "to send what is pending now: kdump-steamos submit");
 }

@@ -23,10 +23,10 @@ WANTED = ("collect.service", "reserve.service", "submit.path")
 
 def generate(tree, status=0):
     """What comes out: name → text of a drop-in, target of a link."""
-    out = tree.path / "run/generator"
+    out = tree.path / "run/systemd/generator"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    done = subprocess.run([GENERATOR, "/run/generator", "/run/early", "/run/late"],
+    done = subprocess.run([GENERATOR, "/run/systemd/generator", "/run/early", "/run/late"],
                           env=os.environ | {"KDUMP_STEAMOS_ROOT": str(tree.path)},
                           capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
@@ -136,6 +136,22 @@ def test_no_setting_can_be_smuggled_in(tree, folder):
     assert generate(tree, 1) == {}
     tree.write("etc/default/kdump", f"HANDOVER_FOLDER='{folder}'\n")
     check_folder(generate(tree, 1), DEFAULT)
+
+
+@pytest.mark.parametrize("key", ["KDUMP_FOLDER", "HANDOVER_FOLDER"])
+def test_status_says_that_the_units_do_not_know_yet(tree, key):
+    def told():
+        return "systemctl daemon-reload" in tree.run("status").stdout
+
+    tree.config(**{key: "/var/lib/other"})
+    assert not told()  # no systemd, or not ours
+    tree.config(**{key: "" if key == "HANDOVER_FOLDER" else DEFAULT})
+    generate(tree)
+    assert not told()
+    tree.config(**{key: "/var/lib/other"})
+    assert told()
+    generate(tree)
+    assert not told()
 
 
 def lay_out(tree, units):
