@@ -212,7 +212,11 @@ class Machine:
         return "its last words:\n" + text[-3000:]
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:  # __exit__ is not called then
+            self.stop()
+            raise
 
     def __exit__(self, *exception):
         self.stop()
