@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "scrub/scrub.h"
+#include "scrub/values.h"
 
 static const struct {
     const char *reference;
@@ -41,19 +41,31 @@ static void encode(struct span text, struct strbuf *out)
     }
 }
 
+/* Blanks around a text that is renamed stay. */
+static int scrub_decoded(struct scrub *s, struct span text, struct strbuf *out)
+{
+    struct span inner = span_trim(text);
+    const char *renamed = inner.n > 0 ? scrub_renamed(s, inner) : NULL;
+
+    if (!renamed)
+        return scrub_text(s, text, out);
+    (void)strbuf_append(out, text.p, (size_t)(inner.p - text.p));
+    (void)strbuf_str(out, renamed);
+    (void)span_take(&text, (size_t)(inner.p - text.p) + inner.n);
+    return strbuf_span(out, text);
+}
+
 static int scrub_segment(struct scrub *s, struct span html, struct strbuf *out)
 {
-    struct strbuf text = { 0 }, scrubbed = { 0 };
+    _cleanup_strbuf_ struct strbuf text = { 0 }, scrubbed = { 0 };
     int r;
 
     decode(html, &text);
-    r = text.failed ? text.failed : scrub_text(s, strbuf_view(&text), &scrubbed);
+    r = text.failed ? text.failed : scrub_decoded(s, strbuf_view(&text), &scrubbed);
     if (r == 0 && span_eq_span(strbuf_view(&text), strbuf_view(&scrubbed)))
         r = strbuf_span(out, html); /* to the byte */
     else if (r == 0)
         encode(strbuf_view(&scrubbed), out);
-    strbuf_clear(&text);
-    strbuf_clear(&scrubbed);
     return r < 0 ? r : out->failed;
 }
 

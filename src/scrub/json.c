@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "scrub/scrub.h"
+#include "scrub/values.h"
 
 enum { MAX_DEPTH = 64 };
 
-/* Members of a report (doc/formats.md) that say what crashed, in the kernel's own words. */
+/* Members of a report (doc/formats.md) that are names of code, numbers, or words of ours. What is
+ * quoted from the log by itself (a title, a trace's label) is not. */
 static const char *const structure[] = {
-    "title",     "alt_titles",  "kind",  "type",      "crash_function", "corrupted_reason",
-    "signature", "taint_flags", "rip",   "registers", "modules",        "modules_unloaded",
-    "frames",    "label",       "stack", "reason",    "kernel_release", "vendor",
-    "product",   "board",
+    "kind",  "type",           "crash_function", "signature",        "taint_flags",
+    "rip",   "registers",      "modules",        "modules_unloaded", "frames",
+    "stack", "kernel_release", "vendor",         "product",          "board",
 };
 
 static bool is_structure(const char *key)
@@ -24,7 +24,8 @@ static int scrub_string(struct scrub *s, json_t *string, json_t **out)
 {
     struct span text = { json_string_value(string), json_string_length(string) };
     struct strbuf scrubbed = { 0 };
-    int r = scrub_text(s, text, &scrubbed);
+    const char *renamed = scrub_renamed(s, text);
+    int r = renamed ? strbuf_str(&scrubbed, renamed) : scrub_text(s, text, &scrubbed);
 
     *out = NULL;
     if (r == 0 && !span_eq_span(strbuf_view(&scrubbed), text)) {

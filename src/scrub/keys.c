@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+
 #include "scrub/keys.h"
 #include "scrub/match.h"
 
@@ -12,6 +14,7 @@ enum lead {
     LEAD_SET_TO, /* "word set to <", "word to <" */
     LEAD_BLANK,  /* "word " */
     LEAD_NUMBER, /* "word=1000(" */
+    LEAD_TAG,    /* "word[123]: ", "word: ", at a line's beginning */
 };
 
 enum stop {
@@ -20,6 +23,7 @@ enum stop {
     STOP_HEX,   /* … behind its hexadecimal digits */
     STOP_ID,    /* … behind digits and ':' */
     STOP_ANGLE, /* … at '>' */
+    STOP_FIELD, /* … with its line, or at the next field: ", state up", ", bss: X", " ie_len=20" */
 };
 
 enum judge {
@@ -27,14 +31,20 @@ enum judge {
     JUDGE_SERIAL,  /* six bytes or more, with a digit, and no '/' or '.' */
     JUDGE_NAME,    /* begins with a letter */
     JUDGE_SESSION, /* is followed by "(" or " by" */
+    JUDGE_FROM,    /* … " from " */
+    JUDGE_SUDO,    /* … " : " */
+    JUDGE_SERVER,  /* … " not responding", " OK", " error", as NFS says it */
+    JUDGE_LINK,    /* twelve hexadecimal digits */
     JUDGE_HEX,     /* twelve digits or more */
     JUDGE_UUID,    /* hexadecimal digits and '-', eight or more */
     JUDGE_DIGITS,
 };
 
 struct key {
-    const char *word;   /* in lower case */
-    const char *before; /* the word before it must be this one; NULL: any */
+    const char *word; /* in lower case */
+    /* The word before it must be this one; "A B": the last word before it B, and an A in the line
+     * somewhere before. NULL: any. */
+    const char *before;
     enum lead lead;
     enum stop stop;
     enum judge judge;
@@ -44,9 +54,20 @@ struct key {
 static const struct key keys[] = {
     /* wpa_supplicant, iwd, NetworkManager, drivers */
     { "ssid", NULL, LEAD_QUOTE, STOP_WORD, JUDGE_ANY, SCRUB_SSID },
-    { "ssid", NULL, LEAD_ASSIGN, STOP_LINE, JUDGE_ANY, SCRUB_SSID },
+    { "ssid", NULL, LEAD_ASSIGN, STOP_FIELD, JUDGE_ANY, SCRUB_SSID },
     { "essid", NULL, LEAD_QUOTE, STOP_WORD, JUDGE_ANY, SCRUB_SSID },
-    { "essid", NULL, LEAD_ASSIGN, STOP_LINE, JUDGE_ANY, SCRUB_SSID },
+    { "essid", NULL, LEAD_ASSIGN, STOP_FIELD, JUDGE_ANY, SCRUB_SSID },
+    /* NetworkManager's, which have the network's name unless a person gave another */
+    { "connection", NULL, LEAD_QUOTE, STOP_WORD, JUDGE_ANY, SCRUB_SSID },
+    /* links' addresses that are not written in pairs */
+    { "mac", NULL, LEAD_ASSIGN, STOP_HEX, JUDGE_LINK, SCRUB_MAC },
+    { "macaddr", NULL, LEAD_ASSIGN, STOP_HEX, JUDGE_LINK, SCRUB_MAC },
+    { "bssid", NULL, LEAD_ASSIGN, STOP_HEX, JUDGE_LINK, SCRUB_MAC },
+    { "bd_addr", NULL, LEAD_ASSIGN, STOP_HEX, JUDGE_LINK, SCRUB_MAC },
+    { "bdaddr", NULL, LEAD_ASSIGN, STOP_HEX, JUDGE_LINK, SCRUB_MAC },
+    { "addr", "node", LEAD_BLANK, STOP_HEX, JUDGE_LINK, SCRUB_MAC },
+    { "address", "mac", LEAD_BLANK, STOP_HEX, JUDGE_LINK, SCRUB_MAC },
+    { "address", "ethernet", LEAD_BLANK, STOP_HEX, JUDGE_LINK, SCRUB_MAC },
     { "network", "wireless", LEAD_QUOTE, STOP_WORD, JUDGE_ANY, SCRUB_SSID },
     { "network", "fi", LEAD_QUOTE, STOP_WORD, JUDGE_ANY, SCRUB_SSID },
     /* "usb 1-1: SerialNumber: X"; "SerialNumber=3" is the number of a string descriptor */
@@ -87,10 +108,15 @@ static const struct key keys[] = {
     { "hostname", NULL, LEAD_SET_TO, STOP_ANGLE, JUDGE_ANY, SCRUB_HOST },
     { "hostname", NULL, LEAD_ASSIGN, STOP_WORD, JUDGE_NAME, SCRUB_HOST },
     { "nodename", NULL, LEAD_ASSIGN, STOP_WORD, JUDGE_NAME, SCRUB_HOST },
-    { "server", "nfs", LEAD_BLANK, STOP_WORD, JUDGE_NAME, SCRUB_HOST },
+    { "server", "nfs", LEAD_BLANK, STOP_WORD, JUDGE_SERVER, SCRUB_HOST },
     { "user", "for", LEAD_BLANK, STOP_WORD, JUDGE_SESSION, SCRUB_USER },
-    { "uid", NULL, LEAD_NUMBER, STOP_WORD, JUDGE_NAME, SCRUB_USER },
+    { "user", "session of", LEAD_BLANK, STOP_WORD, JUDGE_NAME, SCRUB_USER }, /* logind */
     { "user", NULL, LEAD_ASSIGN, STOP_WORD, JUDGE_NAME, SCRUB_USER },
+    { "for", "publickey", LEAD_BLANK, STOP_WORD, JUDGE_FROM, SCRUB_USER }, /* sshd */
+    { "for", "password", LEAD_BLANK, STOP_WORD, JUDGE_FROM, SCRUB_USER },
+    { "for", "pam", LEAD_BLANK, STOP_WORD, JUDGE_FROM, SCRUB_USER },
+    { "sudo", NULL, LEAD_TAG, STOP_WORD, JUDGE_SUDO, SCRUB_USER },
+    { "uid", NULL, LEAD_NUMBER, STOP_WORD, JUDGE_NAME, SCRUB_USER },
     { "username", NULL, LEAD_ASSIGN, STOP_WORD, JUDGE_NAME, SCRUB_USER },
     { "logname", NULL, LEAD_ASSIGN, STOP_WORD, JUDGE_NAME, SCRUB_USER },
     { "acct", NULL, LEAD_QUOTE, STOP_WORD, JUDGE_ANY, SCRUB_USER },
@@ -142,12 +168,16 @@ static const char *const empty_values[] = {
     "<hidden>",
 };
 
-void keys_fill_filter(unsigned char filter[KEY_FILTER_BYTES])
-{
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        uint32_t bit = word_hash(span_str(keys[i].word)) % (8 * KEY_FILTER_BYTES);
+static_assert(ARRAY_SIZE(keys) <= KEYS_MAX, "more keys than their index has room for");
 
-        filter[bit / 8] = (unsigned char)(filter[bit / 8] | 1U << bit % 8);
+void keys_index(struct key_index *out)
+{
+    *out = (struct key_index){ 0 };
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        uint32_t hash = word_hash(span_str(keys[i].word)), bit = hash % (8 * KEY_FILTER_BYTES);
+
+        out->hashes[i] = hash;
+        out->filter[bit / 8] = (unsigned char)(out->filter[bit / 8] | 1U << bit % 8);
     }
 }
 
@@ -156,11 +186,23 @@ enum scrub_kind key_kind(const struct key *key)
     return key->kind;
 }
 
-const struct key *key_find(struct span word, struct span before)
+static bool stands_behind(const struct key *key, struct span line, struct span before)
+{
+    struct span rest = span_str(key->before), word;
+    char first[16];
+
+    if (!key->before || span_eq_case(before, key->before))
+        return true;
+    return span_next_field(&rest, ' ', &word) && rest.p && span_eq_span(before, rest) &&
+           span_copy(word, first, sizeof(first)) && span_contains(line, first);
+}
+
+const struct key *key_find(const struct key_index *index, uint32_t hash, struct span word,
+                           struct span line, struct span before)
 {
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-        if (span_eq_case(word, keys[i].word) &&
-            (!keys[i].before || span_eq_case(before, keys[i].before)))
+        if (index->hashes[i] == hash && span_eq_case(word, keys[i].word) &&
+            stands_behind(&keys[i], line, before))
             return &keys[i];
     return NULL;
 }
@@ -228,6 +270,19 @@ static size_t skip_number(struct span s)
     return at > 1 && byte_at(s, at) == '(' ? at + 1 : SIZE_MAX;
 }
 
+/* "[123]: " */
+static size_t skip_tag(struct span s)
+{
+    size_t at = 0;
+
+    if (byte_at(s, 0) == '[')
+        for (at = 1; at < 12 && byte_is_digit(byte_at(s, at)); at++)
+            ;
+    if (at > 0 && byte_at(s, at++) != ']')
+        return SIZE_MAX;
+    return byte_at(s, at) == ':' && byte_at(s, at + 1) == ' ' ? skip_blanks(s, at + 1) : SIZE_MAX;
+}
+
 /* The offset of the value, or SIZE_MAX; *quote is the quote that opened before it. */
 static size_t skip_lead(enum lead lead, struct span s, char *quote)
 {
@@ -248,6 +303,8 @@ static size_t skip_lead(enum lead lead, struct span s, char *quote)
         return byte_at(s, 0) == ' ' ? 1 : SIZE_MAX;
     case LEAD_NUMBER:
         return skip_number(s);
+    case LEAD_TAG:
+        return skip_tag(s);
     case LEAD_JOINED:
         return skip_joined(s);
     case LEAD_ASSIGN:
@@ -266,12 +323,32 @@ static size_t skip_lead(enum lead lead, struct span s, char *quote)
     return at;
 }
 
-static bool stops(enum stop stop, char quote, char c)
+/* "bss: ", "state up", "ie_len=20" behind a value that has no quotes. */
+static bool starts_field(struct span s, size_t at)
 {
+    size_t start, end;
+
+    if (byte_at(s, at) != ' ' && byte_at(s, at) != ',')
+        return false;
+    start = skip_blanks(s, at + 1);
+    for (end = start; end < s.n && end - start < 24 && (byte_is_alnum(s.p[end]) || s.p[end] == '_');
+         end++)
+        ;
+    if (end == start)
+        return false;
+    if (byte_at(s, at) == ',' && (byte_at(s, end) == ' ' || byte_at(s, end) == ':'))
+        return true;
+    return byte_at(s, end) == '=';
+}
+
+static bool stops(enum stop stop, char quote, struct span s, size_t at)
+{
+    char c = s.p[at];
+
     if (c == '\n' || c == '\r' || c == '\0')
         return true;
-    if (quote)
-        return c == quote;
+    if (quote) /* but not in 'John's' */
+        return c == quote && !(c == '\'' && byte_is_alnum(byte_at(s, at + 1)));
     switch (stop) {
     case STOP_LINE:
         return false;
@@ -281,6 +358,8 @@ static bool stops(enum stop stop, char quote, char c)
         return !byte_is_digit(c) && c != ':';
     case STOP_ANGLE:
         return c == '>';
+    case STOP_FIELD:
+        return starts_field(s, at);
     case STOP_WORD:
     default:
         return strchr(" \t'\"`,;()[]{}<>|&", c) != NULL;
@@ -336,7 +415,13 @@ static bool passes(enum judge judge, struct span value)
     case JUDGE_SERIAL:
         return is_serial(value);
     case JUDGE_NAME:
-        return match_is_word_byte(value.p[0]) && !byte_is_digit(value.p[0]);
+    case JUDGE_FROM:
+    case JUDGE_SUDO:
+    case JUDGE_SERVER:
+        return match_is_word_byte(value.p[0]) && !byte_is_digit(value.p[0]) &&
+               !word_is_common(value);
+    case JUDGE_LINK:
+        return value.n == 12 && match_is_hex(value);
     case JUDGE_HEX:
         return value.n >= 12;
     case JUDGE_UUID:
@@ -345,6 +430,26 @@ static bool passes(enum judge judge, struct span value)
         return byte_is_digit(value.p[0]) || (value.n > 1 && byte_is_digit(value.p[1]));
     case JUDGE_ANY:
     case JUDGE_SESSION:
+    default:
+        return true;
+    }
+}
+
+/* Whether what stands behind the value says that it is one. */
+static bool goes_on(enum judge judge, struct span behind)
+{
+    switch (judge) {
+    case JUDGE_SESSION:
+        return span_starts(behind, "(") || span_starts(behind, " by ");
+    case JUDGE_FROM:
+        return span_starts(behind, " from ");
+    case JUDGE_SUDO:
+        return span_starts(behind, " : ");
+    case JUDGE_SERVER:
+        return span_starts(behind, " not responding") || span_starts(behind, " OK") ||
+               span_starts(behind, " error");
+    case JUDGE_LINK:
+        return behind.n == 0 || !match_is_word_byte(behind.p[0]);
     default:
         return true;
     }
@@ -360,7 +465,7 @@ static bool value_by(const struct key *key, struct span behind, size_t *start, s
         return false;
     /* A value that may be judged to be none is not read for long: its bytes are read again. */
     limit = key->judge == JUDGE_ANY ? behind.n : MIN(behind.n, at + SCRUB_MAX_VALUE);
-    for (end = at; end < limit && !stops(key->stop, quote, behind.p[end]); end++)
+    for (end = at; end < limit && !stops(key->stop, quote, behind, end); end++)
         if (quote && behind.p[end] == '\\' && end + 1 < limit && behind.p[end + 1] != '\n')
             end++;
     if (end > limit || (end == limit && limit < behind.n))
@@ -372,12 +477,8 @@ static bool value_by(const struct key *key, struct span behind, size_t *start, s
         while (value->n > 0 && strchr(".:", value->p[value->n - 1]))
             value->n--;
     *start = at;
-    if (key->judge == JUDGE_SESSION) {
-        struct span after = { behind.p + end, behind.n - end };
-
-        if (!span_starts(after, "(") && !span_starts(after, " by "))
-            return false;
-    }
+    if (!goes_on(key->judge, (struct span){ behind.p + end, behind.n - end }))
+        return false;
     return value->n > 0 && (value->n > 40 || !is_empty_value(*value)) && passes(key->judge, *value);
 }
 
@@ -395,9 +496,43 @@ bool key_value(const struct key *key, struct span behind, size_t *start, struct 
     return false;
 }
 
-bool key_teaches(const struct key *key, struct span value)
+/* "eth0", "docker0": names of interfaces, which connections have, too. */
+static bool is_interface(struct span value)
 {
-    if (key->kind == SCRUB_HOST || key->kind == SCRUB_STEAM)
+    static const char *const prefixes[] = { "eth",    "en",  "wl",  "ww",  "br",   "virbr",
+                                            "docker", "tun", "tap", "wg",  "veth", "bond",
+                                            "vlan",   "usb", "ppp", "bnep" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+        struct span rest = value;
+
+        if (span_skip(&rest, prefixes[i]) && rest.n > 0 && rest.n <= 12 &&
+            byte_is_digit(rest.p[rest.n - 1]) && span_find_byte(rest, ' ') == SIZE_MAX)
+            return true;
+    }
+    return false;
+}
+
+bool key_teaches(const struct key *key, struct span value, struct span around)
+{
+    enum { MIN_LEARNT = 4 };
+    char ahead = value.p > around.p ? value.p[-1] : '\0';
+    bool line_end = value.p + value.n == around.p + around.n || value.p[value.n] == '\n';
+
+    switch (key->kind) {
+    case SCRUB_HOST:
+    case SCRUB_STEAM:
         return true;
-    return (key->kind == SCRUB_SERIAL || key->kind == SCRUB_DISK) && is_serial(value);
+    case SCRUB_SERIAL:
+    case SCRUB_DISK:
+        return is_serial(value);
+    case SCRUB_USER:
+        return value.n >= MIN_LEARNT &&
+               (key->lead != LEAD_ASSIGN || is_quote(ahead) || ahead == '=');
+    case SCRUB_SSID:
+        return value.n >= MIN_LEARNT && !is_interface(value) &&
+               (is_quote(ahead) || ahead == '=' || !line_end);
+    default:
+        return false;
+    }
 }

@@ -26,9 +26,11 @@ bool match_is_hex(struct span s)
     return s.n > 0;
 }
 
+/* What is joined by '_' may be part of a name: "aa:bb:cc:dd:ee:ff_table". */
 static bool is_pair(struct span s, size_t at)
 {
-    return at + 2 <= s.n && is_hex(s.p[at]) && is_hex(s.p[at + 1]) && ends_word(s, at + 2);
+    return at + 2 <= s.n && is_hex(s.p[at]) && is_hex(s.p[at + 1]) &&
+           (ends_word(s, at + 2) || s.p[at + 2] == '_');
 }
 
 static bool has_letter(struct span s, size_t n)
@@ -52,20 +54,29 @@ static bool is_trivial(struct span s, size_t n)
     return true;
 }
 
-size_t match_hex_chain(struct span s, unsigned *groups)
+size_t match_hex_groups(struct span s, unsigned *groups)
 {
     size_t at = 2;
     unsigned n = 1;
     char separator;
 
-    if (!is_pair(s, 0) || s.n < 17 || (s.p[2] != ':' && s.p[2] != '-'))
+    if (!is_pair(s, 0) || s.n < 3 || (s.p[2] != ':' && s.p[2] != '-'))
         return 0;
     separator = s.p[2];
     while (n < MAX_CHAIN && at < s.n && s.p[at] == separator && is_pair(s, at + 1)) {
         at += 3;
         n++;
     }
-    if (n < 6 || is_trivial(s, at) || (separator == '-' && !has_letter(s, at)))
+    *groups = n;
+    return n < 6 && (!has_letter(s, at) || is_trivial(s, at)) ? 0 : at;
+}
+
+size_t match_hex_chain(struct span s, unsigned *groups)
+{
+    unsigned n = 0;
+    size_t at = match_hex_groups(s, &n);
+
+    if (n < 6 || is_trivial(s, at) || (s.p[2] == '-' && !has_letter(s, at)))
         return 0;
     *groups = n;
     return at;
@@ -104,7 +115,7 @@ static bool take_octet(struct span s, size_t *at, unsigned *out)
     return true;
 }
 
-size_t match_ipv4(struct span s)
+size_t match_ipv4_part(struct span s)
 {
     unsigned octets[4];
     size_t at = 0;
@@ -117,11 +128,18 @@ size_t match_ipv4(struct span s)
     }
     if (!ends_word(s, at) || octets[0] == 0 || octets[0] == 127 || octets[0] == 255)
         return 0;
+    return at;
+}
+
+size_t match_ipv4(struct span s)
+{
+    size_t at = match_ipv4_part(s);
+
     /* A version goes on: "1.2.3.4.5", "1.2.3.4-rc1". A sentence ends: "10.0.0.1." */
-    if (at + 1 < s.n && s.p[at] == '.' && match_is_word_byte(s.p[at + 1]))
+    if (at == 0 || (at + 1 < s.n && s.p[at] == '.' && match_is_word_byte(s.p[at + 1])))
         return 0;
     if (at + 1 < s.n && s.p[at] == '-' && match_is_word_byte(s.p[at + 1]) &&
-        match_ipv4((struct span){ s.p + at + 1, s.n - at - 1 }) == 0)
+        match_ipv4_part((struct span){ s.p + at + 1, s.n - at - 1 }) == 0)
         return 0;
     return at;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The pass over a text: it stops at words and at a few other bytes, and asks the matchers there. */
+#include "scrub/address.h"
 #include "scrub/keys.h"
 #include "scrub/match.h"
 
@@ -8,7 +9,7 @@ enum { MAX_EMAIL_PART = 64 };
 struct pass {
     struct scrub *s;
     struct span in;
-    struct strbuf *out;
+    struct strbuf *out; /* NULL: it is only read */
     size_t at;          /* where the pass stands */
     size_t copied;      /* up to here in is in out */
     size_t next_at;     /* of the next '@', or in.n */
@@ -25,7 +26,7 @@ static const bool is_word[256] = {
 };
 
 /* Bytes at which something may begin or end that is no word. */
-static const bool is_special[256] = { ['\n'] = true, ['/'] = true, ['<'] = true };
+static const bool is_special[256] = { ['\n'] = true, ['/'] = true, ['<'] = true, ['"'] = true };
 
 static char byte_at(const struct pass *p, size_t at)
 {
@@ -41,6 +42,10 @@ static int replace(struct pass *p, enum scrub_kind kind, size_t start, size_t n)
 {
     char token[SCRUB_TOKEN_MAX];
 
+    if (!p->out) {
+        p->copied = p->at = start + n;
+        return 0;
+    }
     scrub_token(p->s, kind, (struct span){ p->in.p + start, n }, token);
     (void)strbuf_append(p->out, p->in.p + p->copied, start - p->copied);
     p->copied = p->at = start + n;
@@ -95,99 +100,14 @@ static void new_line(struct pass *p, size_t start)
     take_syslog_host(p);
 }
 
-/* Whether the word before says that what comes is a version. */
-static bool is_version(const struct pass *p)
+static bool take_address(struct pass *p, size_t start, size_t end, int *r)
 {
-    static const char *const words[] = { "version", "ver", "v",       "firmware", "fw",      "rev",
-                                         "bios",    "ec",  "release", "driver",   "revision" };
+    struct address found;
+    bool joined = start > 0 && p->copied + 1 == start;
 
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (span_eq_case(p->before, words[i]))
-            return true;
-    return false;
-}
-
-/* Addresses and ids that begin with this word, by its length and the byte behind it. False: none.
- */
-static bool take_address(struct pass *p, size_t start, size_t n, int *r)
-{
-    struct span rest = rest_at(p, start);
-    char behind = byte_at(p, start + n), ahead = start > 0 ? p->in.p[start - 1] : '\0';
-    unsigned groups = 0;
-    size_t length = 0;
-
-    if (byte_hex_value(rest.p[0]) < 0)
+    if (!address_find(p->in, start, end, p->before, joined, &found))
         return false;
-    if (n == 2 && (behind == ':' || behind == '-') &&
-        (length = match_hex_chain(rest, &groups)) > 0) {
-        /* Eight groups are the name of a SAS or Fibre Channel port; else links have them. */
-        *r = replace(p, groups == 8 ? SCRUB_DISK : SCRUB_MAC, start, length);
-        return true;
-    }
-    if (n == 8 && behind == '-' && (length = match_uuid(rest)) > 0) {
-        *r = replace(p, SCRUB_UUID, start, length);
-        return true;
-    }
-    if (n <= 4 && behind == ':' && ahead != ':' && (length = match_ipv6(rest)) > 0) {
-        *r = replace(p, SCRUB_IP, start, length);
-        return true;
-    }
-    /* What follows '-' or '.' goes on with something: a USB path, a version. Of a range, the first
-     * address was replaced just now. */
-    if (n <= 3 && behind == '.' && ahead != '.' && (ahead != '-' || p->copied + 1 == start) &&
-        !is_version(p) && (length = match_ipv4(rest)) > 0) {
-        *r = replace(p, SCRUB_IP, start, length);
-        return true;
-    }
-    return false;
-}
-
-static bool all_digits(struct span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (!byte_is_digit(s.p[i]))
-            return false;
-    return true;
-}
-
-/* "dev_AA_BB_CC_DD_EE_FF", as BlueZ names devices: the offset of the address, or 0. */
-static size_t find_underscored(struct span word)
-{
-    size_t at = word.n - 17;
-
-    if (at == 0 || word.p[at - 1] != '_')
-        return 0;
-    for (size_t i = 0; i < 17; i++)
-        if (i % 3 == 2 ? word.p[at + i] != '_' : byte_hex_value(word.p[at + i]) < 0)
-            return 0;
-    return at;
-}
-
-/* Ids that are a word, or part of one. */
-static bool take_id(struct pass *p, size_t start, size_t n, int *r)
-{
-    struct span word = { p->in.p + start, n };
-    size_t at;
-
-    if (n == 17 && span_starts(word, "7656119") && all_digits(word)) {
-        *r = replace(p, SCRUB_STEAM, start, n);
-        return true;
-    }
-    if (n == 15 &&
-        (span_starts(word, "enx") || span_starts(word, "wlx") || span_starts(word, "wwx"))) {
-        if (!match_is_hex((struct span){ word.p + 3, 12 }))
-            return false;
-        *r = replace(p, SCRUB_MAC, start + 3, 12);
-        return true;
-    }
-    if (n == 32 && match_is_hex(word) && !all_digits(word)) {
-        *r = replace(p, SCRUB_ID, start, n);
-        return true;
-    }
-    at = n > 17 ? find_underscored(word) : 0;
-    if (at == 0)
-        return false;
-    *r = replace(p, SCRUB_MAC, start + at, 17);
+    *r = replace(p, found.kind, found.start, found.n);
     return true;
 }
 
@@ -212,6 +132,9 @@ static bool is_domain(struct span domain)
 {
     size_t dot = domain.n;
 
+    if (span_eq_case(domain, "localhost"))
+        return true;
+
     while (dot > 0 && domain.p[dot - 1] != '.')
         dot--;
     if (dot < 2 || domain.n - dot < 2 || is_unit(domain))
@@ -231,16 +154,23 @@ static bool is_builder(const struct pass *p, size_t start, size_t end)
            span_contains(line, "Linux version ");
 }
 
-static bool take_email(struct pass *p, size_t start, int *r)
+/* The next '@' from start on: p->next_at is kept, since most texts have few. */
+static bool has_at(struct pass *p, size_t start)
+{
+    if (start > p->next_at) {
+        const char *next = memchr(p->in.p + start, '@', p->in.n - start);
+
+        p->next_at = next ? (size_t)(next - p->in.p) : p->in.n;
+    }
+    return p->next_at < p->in.n;
+}
+
+/* Replaces what stands from start to the end of the domain behind the next '@', if there is one. */
+static bool take_domain(struct pass *p, size_t start, int *r)
 {
     size_t at = p->next_at, end;
     struct span domain;
 
-    if (at - start > MAX_EMAIL_PART)
-        return false;
-    for (size_t i = start; i < at; i++)
-        if (!is_local_byte(p->in.p[i]))
-            return false;
     for (end = at + 1;
          end < p->in.n && end - at <= 4 * MAX_EMAIL_PART &&
          (match_is_word_byte(p->in.p[end]) || p->in.p[end] == '.' || p->in.p[end] == '-');
@@ -253,6 +183,34 @@ static bool take_email(struct pass *p, size_t start, int *r)
         return false;
     *r = replace(p, SCRUB_EMAIL, start, end - start);
     return true;
+}
+
+static bool take_email(struct pass *p, size_t start, int *r)
+{
+    size_t at = p->next_at;
+
+    if (at - start > MAX_EMAIL_PART)
+        return false;
+    for (size_t i = start; i < at; i++)
+        if (!is_local_byte(p->in.p[i]))
+            return false;
+    return take_domain(p, start, r);
+}
+
+/* "jane doe"@example.org */
+static bool take_quoted_email(struct pass *p, int *r)
+{
+    size_t start = p->at, at;
+
+    if (!p->out || !has_at(p, start))
+        return false;
+    at = p->next_at;
+    if (at - start > MAX_EMAIL_PART || at - start < 3 || p->in.p[at - 1] != '"')
+        return false;
+    for (size_t i = start + 1; i < at - 1; i++)
+        if (p->in.p[i] == '"' || p->in.p[i] == '\n')
+            return false;
+    return take_domain(p, start, r);
 }
 
 /* Whether the line is one of a trace, or lists modules. */
@@ -276,11 +234,23 @@ static bool names_code(struct pass *p, const struct known *known, size_t start)
 {
     struct span behind = rest_at(p, start + known->value.n);
 
-    if ((known->kind != SCRUB_HOST && known->kind != SCRUB_USER && known->kind != SCRUB_STEAM) ||
+    if ((known->kind != SCRUB_HOST && known->kind != SCRUB_USER && known->kind != SCRUB_STEAM &&
+         known->kind != SCRUB_SSID) ||
         !is_trace_line(p))
         return false;
     return p->lists_modules || span_starts(behind, "+0x") || span_starts(behind, ".") ||
            (start > 0 && p->in.p[start - 1] == '[');
+}
+
+static bool pass_kept(struct pass *p, size_t start, uint32_t hash)
+{
+    const struct known *known = scrub_find_known(p->s, rest_at(p, start), hash);
+
+    if (!known || known->kind != SCRUB_KEPT)
+        return false;
+    p->before = known->value;
+    p->at = start + known->value.n;
+    return true;
 }
 
 static bool take_known(struct pass *p, size_t start, uint32_t hash, int *r)
@@ -293,48 +263,52 @@ static bool take_known(struct pass *p, size_t start, uint32_t hash, int *r)
     return true;
 }
 
-static bool take_key(struct pass *p, size_t start, size_t n, int *r)
+static bool take_key(struct pass *p, size_t start, size_t n, uint32_t hash, int *r)
 {
-    const struct key *key = key_find((struct span){ p->in.p + start, n }, p->before);
+    struct span line = { p->in.p + p->line, MIN(start - p->line, (size_t)256) };
+    const struct key *key =
+        key_find(&p->s->keys, hash, (struct span){ p->in.p + start, n }, line, p->before);
     struct span value;
     size_t at;
 
     if (!key || !key_value(key, rest_at(p, start + n), &at, &value))
         return false;
     *r = replace(p, key_kind(key), start + n + at, value.n);
-    if (key_teaches(key, value))
+    if (key_teaches(key, value, p->in))
         scrub_learn(p->s, key_kind(key), value);
     return true;
+}
+
+/* What the word itself tells: a form, or a value that is known. */
+static bool take_value(struct pass *p, size_t start, size_t end, uint32_t hash, int *r)
+{
+    bool known = p->s->known_buckets[hash % KNOWN_BUCKETS] >= 0;
+    char behind = byte_at(p, end);
+
+    if (known && byte_is_digit(p->in.p[start]) && pass_kept(p, start, hash))
+        return true;
+    if (has_at(p, start) && take_email(p, start, r))
+        return true;
+    if ((end - start >= 15 || behind == ':' || behind == '.' || behind == '-') &&
+        take_address(p, start, end, r))
+        return true;
+    return known && take_known(p, start, hash, r);
 }
 
 static int take_word(struct pass *p)
 {
     size_t start = p->at, end = start;
     uint32_t hash = word_hash((struct span){ p->in.p, 0 });
-    char behind;
     int r = 0;
 
     do {
         hash = word_hash_byte(hash, p->in.p[end]);
     } while (++end < p->in.n && is_word[(unsigned char)p->in.p[end]]);
     p->at = end;
-    behind = byte_at(p, end);
-    if (start > p->next_at) {
-        const char *next = memchr(p->in.p + start, '@', p->in.n - start);
-
-        p->next_at = next ? (size_t)(next - p->in.p) : p->in.n;
-    }
-    if (p->next_at < p->in.n && take_email(p, start, &r))
+    if (p->out && take_value(p, start, end, hash, &r))
         return r;
-    if (end - start <= 8 && (behind == ':' || behind == '.' || behind == '-') &&
-        take_address(p, start, end - start, &r))
-        return r;
-    if (end - start >= 15 && take_id(p, start, end - start, &r))
-        return r;
-    if (p->s->known_buckets[hash % KNOWN_BUCKETS] >= 0 && take_known(p, start, hash, &r))
-        return r;
-    if ((p->s->key_filter[hash % (8 * KEY_FILTER_BYTES) / 8] >> hash % 8 & 1) &&
-        take_key(p, start, end - start, &r))
+    if ((p->s->keys.filter[hash % (8 * KEY_FILTER_BYTES) / 8] >> hash % 8 & 1) &&
+        take_key(p, start, end - start, hash, &r))
         return r;
     p->before = (struct span){ p->in.p + start, end - start };
     return 0;
@@ -394,6 +368,7 @@ static int take_path(struct pass *p)
 static int take_special(struct pass *p)
 {
     size_t n;
+    int r = 0;
 
     switch (p->in.p[p->at]) {
     case '\n':
@@ -401,12 +376,39 @@ static int take_special(struct pass *p)
         return 0;
     case '/':
         return take_path(p);
+    case '"':
+        if (!take_quoted_email(p, &r))
+            p->at++;
+        return r;
     case '<':
     default:
         n = scrub_token_length(rest_at(p, p->at), "<", ">");
         p->at += n > 0 ? n : 1;
         return 0;
     }
+}
+
+static void walk(struct pass *p)
+{
+    new_line(p, 0);
+    while (p->at < p->in.n && !(p->out && p->out->failed)) {
+        unsigned char c = (unsigned char)p->in.p[p->at];
+
+        if (is_word[c])
+            (void)take_word(p);
+        else if (is_special[c])
+            (void)take_special(p);
+        else
+            p->at++;
+    }
+}
+
+int scrub_read(struct scrub *s, struct span text)
+{
+    struct pass p = { .s = s, .in = text, .next_at = text.n };
+
+    walk(&p);
+    return s->failed;
 }
 
 int scrub_text(struct scrub *s, struct span text, struct strbuf *out)
@@ -418,17 +420,7 @@ int scrub_text(struct scrub *s, struct span text, struct strbuf *out)
 
     if (text.n == 0)
         return out->failed;
-    new_line(&p, 0);
-    while (p.at < text.n && out->failed == 0) {
-        unsigned char c = (unsigned char)text.p[p.at];
-
-        if (is_word[c])
-            (void)take_word(&p);
-        else if (is_special[c])
-            (void)take_special(&p);
-        else
-            p.at++;
-    }
+    walk(&p);
     (void)strbuf_append(out, text.p + p.copied, text.n - p.copied);
     return s->failed ? s->failed : out->failed;
 }

@@ -23,9 +23,39 @@ static void test_json(void **state)
                         "{\"collected\":{\"product\":\"my-pc\"},"
                         "\"list\":[\"<mac-1>\",{\"n\":7,\"serial\":\"<serial-1>\"}],"
                         "\"note\":\"wlan0 at <ip-1>\\n<ip-2> \\\"<host-1>\\\"\",\"panicked\":true,"
-                        "\"registers\":{\"rax\":\"10.0.0.1\"},\"title\":\"BUG: x in my-pc\"}");
+                        "\"registers\":{\"rax\":\"10.0.0.1\"},\"title\":\"BUG: x in <host-1>\"}");
     free(text);
     json_decref(json);
+}
+
+/* A title becomes what it is renamed to, in JSON and on the page; nothing else does. */
+static void test_renamed(void **state)
+{
+    _cleanup_(scrub_freep) struct scrub *s = NULL;
+    json_t *json = json_pack("{s:s, s:s}", "title", "panic: x at 3c:a9:LINE & 1", "note",
+                             "a panic: x at 3c:a9:LINE & 1");
+    _cleanup_strbuf_ struct strbuf html = { 0 };
+    char *text;
+
+    assert_int_equal(scrub_new(&s), 0);
+    assert_int_equal(scrub_rename(s, SPAN("panic: x at 3c:a9:LINE & 1"), SPAN("panic: x at <y>")),
+                     0);
+    assert_int_equal(scrub_rename(s, SPAN("panic: x at 3c:a9:LINE & 1"), SPAN("no")), 0);
+    assert_int_equal(scrub_json(s, json), 0);
+    text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(
+        text, "{\"note\":\"a panic: x at 3c:a9:LINE & 1\",\"title\":\"panic: x at <y>\"}");
+    free(text);
+    json_decref(json);
+    assert_int_equal(
+        scrub_html(s,
+                   SPAN("<title>panic: x at 3c:a9:LINE &amp; 1</title><li> panic: x at 3c:a9:LINE "
+                        "&amp; 1 <b>panic: x at 3c:a9:LINE</b>"),
+                   &html),
+        0);
+    assert_string_equal(strbuf_cstr(&html),
+                        "<title>panic: x at &lt;y&gt;</title><li> panic: x at &lt;y&gt; "
+                        "<b>panic: x at 3c:a9:LINE</b>");
 }
 
 /* What cannot be looked at does not leave. */
@@ -67,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_renamed),
         cmocka_unit_test(test_json_depth),
         cmocka_unit_test(test_html),
     };

@@ -53,6 +53,20 @@ static void test_addresses(void **state)
         { "2001:0DB8::1 2001:0db8::1, fd00::12", "<ip-1> <ip-1>, <ip-2>" },
         { "addr fe80::1: unreachable", "addr <ip-1>: unreachable" },
         { "64:ff9b::192.0.2.33 end", "<ip-1> end" },
+        /* as parts of names, and behind words that are said of versions, too */
+        { "dhcp release 192.168.1.5, dhcp release 10.0.0.7, release 7.2.0.1",
+          "dhcp release <ip-1>, dhcp release <ip-2>, release 7.2.0.1" },
+        { "10.0.0.7-eth0 192.168.1.5-wlan0", "<ip-1>-eth0 <ip-2>-wlan0" },
+        { "host-192.168.1.5 ip-10.1.2.3:3260-iscsi-iqn", "host-<ip-1> ip-<ip-2>:3260-iscsi-iqn" },
+        { "IP 192.168.1.5.22 > 172.16.3.4.51820: tcp", "IP <ip-1>.22 > <ip-2>.51820: tcp" },
+        { "mac_3c:a9:f4:0b:cc:01 3c:a9:f4:0b:cc:01_x", "mac_<mac-1> <mac-1>_x" },
+        { "BSSID=3ca9f40bcc01 BD_ADDR=001A7DDA7113, node addr 001122aabbcc",
+          "BSSID=<mac-1> BD_ADDR=<mac-2>, node addr <mac-3>" },
+        { "bssid: 3c:a9:f4:0b:cc:01 BSSID=3CA9F40BCC01", "bssid: <mac-1> BSSID=<mac-1>" },
+        /* cut by a record's edge */
+        { "a9:f4:0b:cc:01 (try 1/3)", "<mac-1> (try 1/3)" },
+        { "wlan0: associate with 3c:a9:f4:0b:cc", "wlan0: associate with <mac-1>" },
+        { "wlan0: associate with 3c:a9:f4:0b:c\n", "wlan0: associate with <mac-1>\n" },
     };
 
     check(lines, ARRAY_SIZE(lines));
@@ -124,6 +138,20 @@ static void test_names(void **state)
           "Nov  9 10:19:35 <host-1> kernel: x\n2026-01-02T03:04:05+0000 <host-1> systemd[1]: at "
           "<host-1>" },
         { "acct=\"john\" exe=", "acct=\"<user-1>\" exe=" },
+        { "jane@localhost \"jane doe\"@example.org <\"j\"@b.cc>",
+          "<email-1> <email-2> <<email-3>>" },
+        { "systemd-logind[5]: New session c2 of user johnny.",
+          "systemd-logind[5]: New session c2 of user <user-1>." },
+        { "sshd[7]: Accepted publickey for johnny from 203.0.113.5 port 5",
+          "sshd[7]: Accepted publickey for <user-1> from <ip-1> port 5" },
+        { "sudo[7]:   johnny : TTY=pts/0 ; USER=root ; COMMAND=x",
+          "sudo[7]:   <user-1> : TTY=pts/0 ; USER=root ; COMMAND=x" },
+        { "Activation: starting connection 'John's Home' (x)",
+          "Activation: starting connection '<ssid-1>' (x)" },
+        { "iwd: event: connect-info, ssid: The Home, bss: 3c:a9:f4:0b:cc:01, x",
+          "iwd: event: connect-info, ssid: <ssid-1>, bss: <mac-1>, x" },
+        { "station: ssid: The Home, state up", "station: ssid: <ssid-1>, state up" },
+        { "brcmfmac: ssid=The Home ie_len=20", "brcmfmac: ssid=<ssid-1> ie_len=20" },
         { "\"AccountName\"\t\t\"gaben\" and gaben",
           "\"AccountName\"\t\t\"<steam-1>\" and <steam-1>" },
     };
@@ -175,6 +203,71 @@ static void test_left_alone(void **state)
         check(&(struct line){ lines[i], NULL }, 1);
 }
 
+/* The same where a log has the words that private values stand behind. */
+static void test_left_alone_behind_keys(void **state)
+{
+    static const char *const lines[] = {
+        "user: kworker error, user: error, USER=root LOGNAME=root",
+        "out of user memory, of user space. session of user.",
+        "NFS: server cheating in read reply: count 4096 > recvd 1000",
+        "VERSION_ID=3.7.20.1 BUILD_ID=20.24.1.1 IMAGE_VERSION=\"10.20.30.40\"",
+        "FSEQ Version: 89.3.35.37 Version:1.2.3.4 fw_ver 1.2.3.4",
+        "stack: ffffffffffffffffffffffffffffffff 8badf00d8badf00d8badf00d8badf00d",
+        "raw: 0017ffffc0000000 dead000000000100 dead000000000122 0000000000000000",
+        "Hex dump: 00000000: 6b 6b 6b 6b 6b a5",
+        "CPU features: 0x0,00000000 mask 0xff:ff:ff:ff:ff:ff",
+        "cfg80211: SSID IE length 33, ssid len=0 ssid_len=5",
+        "usb 3-1.2.3.4-port1: x, usb-0000:04:00.3-3/input0, node addr 0x1000",
+        "12:34:56 uptime, at 12:34:56",
+        "12:34:56 restarting at 03:04:05",
+        "mac80211: mac=0 addr 0000000000000000, mac address 000000000000",
+        "connection refused, connection x",
+        "sudo: no tty, sudo[7]: x",
+        "wlp2s0: MAC=none, \"quoted\"@ \"a\" @b.cc",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+        check(&(struct line){ lines[i], NULL }, 1);
+}
+
+static char *read_and_scrub(struct scrub *s, const char *text)
+{
+    assert_int_equal(scrub_read(s, span_str(text)), 0);
+    return scrub_one(s, text);
+}
+
+/* A line tells what the lines before it are about. */
+static void test_learnt(void **state)
+{
+    static const struct line texts[] = {
+        { "login johnny\nopen /home/johnny/x", "login <user-1>\nopen /home/<user-1>/x" },
+        { "johnny, Johnny\nNew session 2 of user johnny.",
+          "<user-1>, Johnny\nNew session 2 of user <user-1>." },
+        { "connected to The Home now\nSSID 'The Home'\nssid: The Home, bss: x\n"
+          "starting connection 'The Home'",
+          "connected to <ssid-1> now\nSSID '<ssid-1>'\nssid: <ssid-1>, bss: x\n"
+          "starting connection '<ssid-1>'" },
+        { "mount from filer01 and FILER01\nnfs: server filer01 OK",
+          "mount from <host-1> and <host-1>\nnfs: server <host-1> OK" },
+        /* but not words of code, of every log, or too short ones */
+        { "eth0 up\nstarting connection 'eth0'", "eth0 up\nstarting connection '<ssid-1>'" },
+        { "a joe b\nuser=joe", "a joe b\nuser=<user-1>" },
+        { "kworker/0:1 page fault\nuser=kworker acct=\"page\"",
+          "kworker/0:1 page fault\nuser=kworker acct=\"<user-1>\"" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        _cleanup_(scrub_freep) struct scrub *s = NULL;
+        _cleanup_free_ char *once = NULL, *twice = NULL;
+
+        assert_int_equal(scrub_new(&s), 0);
+        once = read_and_scrub(s, texts[i].in);
+        assert_string_equal(once, texts[i].out);
+        twice = read_and_scrub(s, once);
+        assert_string_equal(twice, once);
+    }
+}
+
 static void test_known(void **state)
 {
     _cleanup_(scrub_freep) struct scrub *s = NULL;
@@ -195,11 +288,63 @@ static void test_known(void **state)
                        " ext4_fill+0x1/0x2 [ext4] <- ext4 FVAA12345678\n"
                        "Modules linked in: ext4 my-pc\n"
                        "mount ext4");
-    assert_string_equal(out, "<host-1> my-pcs amy-pc My-pc (<host-1>) steamdeck legion root 0 x\n"
-                             "steamos-<serial-1>-0.zip FVAA123456789\n"
-                             " ext4_fill+0x1/0x2 [ext4] <- <user-1> <serial-1>\n"
-                             "Modules linked in: ext4 my-pc\n"
-                             "mount <user-1>");
+    assert_string_equal(out,
+                        "<host-1> my-pcs amy-pc <host-1> (<host-1>) steamdeck legion root 0 x\n"
+                        "steamos-<serial-1>-0.zip FVAA123456789\n"
+                        " ext4_fill+0x1/0x2 [ext4] <- <user-1> <serial-1>\n"
+                        "Modules linked in: ext4 my-pc\n"
+                        "mount <user-1>");
+}
+
+/* What programs make of the host's name, and of its address. */
+static void test_spellings(void **state)
+{
+    _cleanup_(scrub_freep) struct scrub *s = NULL;
+    _cleanup_free_ char *out = NULL;
+
+    assert_int_equal(scrub_new(&s), 0);
+    assert_int_equal(scrub_add_known(s, SCRUB_HOST, SPAN("Johns-Brick.fritz.box")), 0);
+    assert_int_equal(scrub_add_known(s, SCRUB_USER, SPAN("Jane")), 0);
+    assert_int_equal(scrub_add_known(s, SCRUB_MAC, SPAN("3c:a9:f4:0b:cc:01")), 0);
+    assert_int_equal(scrub_add_known(s, SCRUB_MAC, SPAN("00:00:00:00:00:00")), 0);
+    assert_int_equal(scrub_add_known(s, SCRUB_MAC, SPAN("garbage")), 0);
+    out = scrub_one(s, "johns-brick.local JOHNS-BRICK johns-brick.FRITZ.box Jane jane\n"
+                       "3CA9F40BCC01 3c-a9-f4-0b-cc-01 x3ca9f40bcc01 000000000000 garbage");
+    assert_string_equal(out, "<host-1>.local <host-1> <host-2> <user-1> jane\n"
+                             "<mac-1> <mac-1> x3ca9f40bcc01 000000000000 garbage");
+}
+
+/* Versions stay as a whole, whatever is in them. */
+static void test_kept(void **state)
+{
+    _cleanup_(scrub_freep) struct scrub *s = NULL;
+    _cleanup_free_ char *out = NULL;
+
+    assert_int_equal(scrub_new(&s), 0);
+    assert_int_equal(scrub_keep(s, SPAN("6.11.11-valve17-1-neptune-611")), 0);
+    assert_int_equal(scrub_keep(s, SPAN("20.24.1.1")), 0);
+    assert_int_equal(scrub_keep(s, SPAN("johnny")), 0);
+    assert_int_equal(scrub_keep(s, SPAN("")), 0);
+    assert_int_equal(scrub_add_known(s, SCRUB_HOST, SPAN("neptune")), 0);
+    assert_int_equal(scrub_add_known(s, SCRUB_USER, SPAN("johnny")), 0);
+    out = scrub_one(s, "neptune runs 6.11.11-valve17-1-neptune-611 of 20.24.1.1, not 20.24.1.10,\n"
+                       "6.11.11-valve17-1-neptune-6112, johnny");
+    assert_string_equal(out,
+                        "<host-1> runs 6.11.11-valve17-1-neptune-611 of 20.24.1.1, not <ip-1>,\n"
+                        "6.11.11-valve17-1-<host-1>-6112, <user-1>");
+}
+
+/* A line of addresses without end costs no stack. */
+static void test_long_chain(void **state)
+{
+    _cleanup_(scrub_freep) struct scrub *s = NULL;
+    _cleanup_strbuf_ struct strbuf in = { 0 }, out = { 0 };
+
+    assert_int_equal(scrub_new(&s), 0);
+    for (unsigned i = 0; i < 200000; i++)
+        (void)strbuf_str(&in, "8.8.8.8-");
+    assert_int_equal(scrub_text(s, strbuf_view(&in), &out), 0);
+    assert_false(span_contains(strbuf_view(&out), "8.8"));
 }
 
 static void test_same_value_same_token(void **state)
@@ -241,7 +386,9 @@ int main(void)
         cmocka_unit_test(test_addresses), cmocka_unit_test(test_ids),
         cmocka_unit_test(test_names),     cmocka_unit_test(test_left_alone),
         cmocka_unit_test(test_known),     cmocka_unit_test(test_same_value_same_token),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_bounds),    cmocka_unit_test(test_left_alone_behind_keys),
+        cmocka_unit_test(test_learnt),    cmocka_unit_test(test_spellings),
+        cmocka_unit_test(test_kept),      cmocka_unit_test(test_long_chain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
