@@ -4,7 +4,13 @@
 #include "collect/private.h"
 #include "parse/passwd.h"
 
-enum { MAX_ENTRIES = 512, FIRST_USER = 1000, NOBODY = 65534 };
+enum {
+    MAX_ENTRIES = 512,
+    FIRST_USER = 1000,
+    NOBODY = 65534,
+    MAX_CONNECTION = 64 << 10,
+    MAX_SSID = 32
+};
 
 /* One file, one value. */
 static const struct {
@@ -34,16 +40,19 @@ static const struct {
     { "/sys/class/nvme", "serial", SCRUB_DISK },
     { "/sys/bus/usb/devices", "serial", SCRUB_SERIAL },
     { "/sys/class/power_supply", "serial_number", SCRUB_SERIAL },
+    { "/sys/class/net", "address", SCRUB_MAC },
+    { "/sys/class/bluetooth", "address", SCRUB_MAC },
 };
 
 /* Directories with a file for each wireless network that is known, named by it. */
 static const struct {
     const char *dir, *suffix;
+    bool hex; /* iwd's; else a file has the name in it, too */
 } networks[] = {
-    { "/etc/NetworkManager/system-connections", ".nmconnection" },
-    { "/var/lib/iwd", ".psk" },
-    { "/var/lib/iwd", ".open" },
-    { "/var/lib/iwd", ".8021x" },
+    { "/etc/NetworkManager/system-connections", ".nmconnection", false },
+    { "/var/lib/iwd", ".psk", true },
+    { "/var/lib/iwd", ".open", true },
+    { "/var/lib/iwd", ".8021x", true },
 };
 
 /* What firmware says where it has no serial. */
@@ -65,7 +74,7 @@ static bool says_nothing(const char *value)
         if (span_eq_case(span_str(value), words[i]))
             return true;
     /* "0000:00:14.0": what the kernel gives its root hubs. */
-    return strspn(value, "0123456789abcdef:.") == strlen(value) && strchr(value, ':');
+    return strlen(value) == 12 && strspn(value, "0123456789abcdef:.") == 12 && value[10] == '.';
 }
 
 static int add_file(const struct root *root, const char *path, enum scrub_kind kind,
@@ -110,14 +119,76 @@ static int visit_place(void *ctx, const char *name)
     return add_file(g->root, path, places[g->row].kind, g->out);
 }
 
+/* "=4a6f…": what iwd makes of a name that is more than letters, digits, blanks, '-' and '_'. */
+static int add_hex_network(struct span digits, struct private_values *out)
+{
+    char name[MAX_SSID];
+    size_t n = digits.n / 2;
+
+    if (digits.n % 2 != 0 || n > sizeof(name))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        int high = byte_hex_value(digits.p[2 * i]), low = byte_hex_value(digits.p[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return 0;
+        name[i] = (char)(high << 4 | low);
+    }
+    return private_values_add(out, SCRUB_SSID, (struct span){ name, n });
+}
+
+/* NetworkManager's "ssid=The Smiths", or "ssid=84;104;101;" where it is no plain text. */
+static int add_ssid(struct span value, struct private_values *out)
+{
+    struct span rest = value, number;
+    char name[MAX_SSID];
+    uint64_t byte;
+    size_t n = 0;
+
+    while (n < sizeof(name) && span_ends(value, ";") && rest.n > 0 &&
+           span_next_field(&rest, ';', &number)) {
+        if (!span_take_dec(&number, &byte) || number.n > 0 || byte > 255)
+            return private_values_add(out, SCRUB_SSID, value);
+        name[n++] = (char)byte;
+    }
+    return private_values_add(out, SCRUB_SSID, n > 0 ? (struct span){ name, n } : value);
+}
+
+/* The name in a connection's file: the file itself is named by what a person calls it. */
+static int add_connection(const struct root *root, const char *path, struct private_values *out)
+{
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+    struct span rest, line;
+    int r = root_read(root, path, MAX_CONNECTION, &text);
+
+    if (r < 0)
+        return r == -ENOMEM ? r : 0;
+    rest = strbuf_view(&text);
+    for (r = 0; r == 0 && span_next_line(&rest, &line);)
+        if (span_skip(&line, "ssid="))
+            r = add_ssid(span_trim(line), out);
+    return r;
+}
+
 static int visit_network(void *ctx, const char *name)
 {
     const struct gathering *g = ctx;
     struct span s = span_str(name);
+    char path[PATH_MAX];
+    int n;
 
     if (!span_ends(s, networks[g->row].suffix))
         return 0;
     s.n -= strlen(networks[g->row].suffix);
+    if (networks[g->row].hex && span_skip(&s, "="))
+        return add_hex_network(s, g->out);
+    n = snprintf(path, sizeof(path), "%s/%s", networks[g->row].dir, name);
+    if (!networks[g->row].hex && n > 0 && (size_t)n < sizeof(path)) {
+        int r = add_connection(g->root, path, g->out);
+
+        if (r < 0)
+            return r;
+    }
     return private_values_add(g->out, SCRUB_SSID, s);
 }
 

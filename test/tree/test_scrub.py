@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import re
 import sys
 import zipfile
 
@@ -160,3 +161,32 @@ def test_names_never_leave_the_state_folder(tree):
     assert known["host"] == [PRIVATE["host"]] and known["user"] == ["deck", PRIVATE["user"]]
     assert known["ssid"] == [PRIVATE["ssid"]] and PRIVATE["disk"] in known["disk"]
     assert not any("private" in member for member in tree.members(tree.folder / name))
+
+
+def test_networks_and_links_of_this_machine(tree, tmp_path):
+    """What a network is called, whatever its file is; link addresses in the way that no form tells."""
+    tree.write("var/lib/iwd/=" + "Gabe's Wlan\u00df".encode().hex() + ".psk", "")
+    tree.write("var/lib/iwd/=zz.open", "")
+    tree.write("var/lib/iwd/Cafe_3.open", "")
+    connections = "etc/NetworkManager/system-connections/"
+    tree.write(connections + "Home Office 1.nmconnection",
+               "[connection]\nid=Home Office 1\n[wifi]\nssid=The Smiths\n[wifi-security]\npsk=topsecret\n")
+    tree.write(connections + "x.nmconnection", "[wifi]\nssid=84;195;159;106;97;\n")
+    tree.write("sys/class/net/wlan0/address", "3c:a9:f4:0b:cc:02\n")
+    tree.write("sys/class/net/lo/address", "00:00:00:00:00:00\n")
+    tree.write("sys/class/bluetooth/hci0/address", "00:1a:7d:da:71:13\n")
+    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n<6>[    1.000000] a Gabe's Wlan\u00df, Cafe_3, The Smiths, "
+                "Home Office 1, T\u00dfja\n<6>[    1.000001] by 3ca9f40bcc02 and 001A7DDA7113, 000000000000\n"
+                + panic_text(1))
+    (name,) = tree.collect()
+    known = json.loads((tree.folder / "state/private.json").read_text())
+    assert set(known["ssid"]) == {PRIVATE["ssid"], "Gabe's Wlan\u00df", "Cafe_3", "Home Office 1", "The Smiths",
+                                  "x", "T\u00dfja"}
+    assert "topsecret" not in str(known) and "3c:a9:f4:0b:cc:02" in known["mac"]
+    assert tree.run("report", "--as-sent", "-o", tmp_path / "s.zip", tree.folder / name).returncode == 0
+    log = tree.members(tmp_path / "s.zip")["dmesg-pstore-0"].decode()
+    names, links = log.splitlines()[:2]
+    assert re.sub(r"-\d+>", ">", names) == "<6>[    1.000000] a <ssid>, <ssid>, <ssid>, <ssid>, <ssid>"
+    assert re.sub(r"-\d+>", ">", links) == "<6>[    1.000001] by <mac> and <mac>, 000000000000"
+    assert len(set(re.findall(r"<ssid-\d+>", names))) == 5
+    assert len(set(re.findall(r"<mac-\d+>", links))) == 2
