@@ -38,17 +38,18 @@ int klog_summary(const struct klog *klog, char **out) _must_check_;
 
 /* What is known of a crash beside its log; for people. All may be NULL or 0. */
 struct klog_view {
-    const char *source;  /* where the log is from: a file's name */
-    const char *machine; /* vendor and product */
-    const char *os;      /* the system's build */
-    int64_t time;        /* of the crash, seconds since the epoch */
-    const char *vmcore;  /* where a dump of the memory lies */
-    bool colour;         /* text: with a terminal's escapes */
+    const char *source;    /* where the log is from: a file's name */
+    const char *machine;   /* vendor and product */
+    const char *os;        /* the system's build */
+    int64_t time;          /* of the crash, seconds since the epoch */
+    const char *vmcore;    /* where a dump of the memory lies */
+    const char *signature; /* text: the report's, where the log is not as it was then */
+    bool colour;           /* text: with a terminal's escapes */
 };
 
 /* One screen that tells a person what happened. Nothing of the log steers a terminal. -ENOMEM. */
-int klog_to_text(const struct klog *klog, const struct klog_view *view, struct strbuf *out)
-    _must_check_;
+int klog_to_text(const struct klog *klog, const struct klog_view *view,
+                 struct strbuf *out) _must_check_;
 /* One self-contained page: no network, no script; all that is of the log is escaped. -ENOMEM. */
-int klog_to_html(const struct klog *klog, const struct klog_view *view, struct strbuf *out)
-    _must_check_;
+int klog_to_html(const struct klog *klog, const struct klog_view *view,
+                 struct strbuf *out) _must_check_;

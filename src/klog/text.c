@@ -350,7 +350,7 @@ int klog_to_text(const struct klog *klog, const struct klog_view *view, struct s
     write_memory(&w, &scene.memory);
     write_tasks(&w, &scene.tasks);
     field(&w, "killed", scene.victim);
-    field(&w, "signature", span_str(r->report.signature));
+    field(&w, "signature", span_str(view->signature ? view->signature : r->report.signature));
     write_source(&w, klog, r, view);
     write_trace(&w, r);
     write_other_events(&w, klog, primary);

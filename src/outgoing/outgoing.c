@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "outgoing/outgoing.h"
+#include "outgoing/titles.h"
 #include "spool/report_zip.h"
 
 enum {
@@ -13,7 +14,7 @@ enum {
     MAX_TOTAL = 128 << 20, /* bytes of all members */
 };
 
-enum form { FORM_TEXT, FORM_LOG, FORM_VERSION, FORM_JSON, FORM_HTML };
+enum form { FORM_TEXT, FORM_LOG, FORM_RING, FORM_VERSION, FORM_JSON, FORM_HTML };
 
 /* Only what is known leaves: a vmcore, or a record that could not be decoded, cannot be looked
  * through. */
@@ -21,7 +22,7 @@ static const struct {
     const char *prefix, *suffix;
     enum form form;
 } members[] = {
-    { "dmesg-", "", FORM_LOG },        { "console.", "", FORM_LOG },
+    { "dmesg-", "", FORM_LOG },        { "console.", "", FORM_RING },
     { "pmsg.", "", FORM_LOG },         { "crash_summary.", "", FORM_LOG },
     { "build.", "", FORM_TEXT },       { "version.", "", FORM_VERSION },
     { "dmidecode.", "", FORM_TEXT },   { "report.", ".json", FORM_JSON },
@@ -32,6 +33,10 @@ struct making {
     const struct outgoing_options *options;
     struct scrub *scrub; /* NULL: nothing is hidden */
     struct report_zip *zip;
+    json_t *report;    /* owned; as it was collected, of a report with several the last; or NULL */
+    struct strbuf log; /* owned; what leaves of the log that the report was made of */
+    bool whole;        /* it is what a crash kernel saved: what pstore has is part of it */
+    bool titled;       /* the scrubber knows how the titles are written */
     size_t n, total;
     unsigned left_out;
 };
@@ -50,22 +55,6 @@ static bool find_form(const char *name, enum form *form)
     return false;
 }
 
-static bool is_report_json(const char *name)
-{
-    enum form form;
-
-    return find_form(name, &form) && form == FORM_JSON;
-}
-
-static int take_report(void *ctx, const char *name, struct span bytes)
-{
-    json_t **report = ctx;
-
-    json_decref(*report);
-    *report = json_loadb(bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
-    return 0;
-}
-
 static int protect(struct scrub *s, const json_t *value)
 {
     const json_t *item;
@@ -79,22 +68,30 @@ static int protect(struct scrub *s, const json_t *value)
     return r;
 }
 
-/* What a report's structure is made of: a machine of the name of a module keeps its traces. */
+/* What a report's structure is made of: a machine of the name of a module keeps its traces. Names
+ * of code only: a panic's title is free text. */
 static int protect_report(struct scrub *s, const json_t *report)
 {
-    static const char *const keys[] = { "title",   "alt_titles",     "crash_function",  "stack",
-                                        "modules", "kernel_release", "modules_unloaded" };
+    static const char *const keys[] = { "crash_function", "stack", "modules", "modules_unloaded" };
+    int r = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        int r = protect(s, json_object_get(report, keys[i]));
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(keys); i++)
+        r = protect(s, json_object_get(report, keys[i]));
+    return r < 0 ? r : scrub_keep(s, span_str(json_get_str(report, "kernel_release", "")));
 }
 
-int outgoing_teach(struct scrub *s, const json_t *report, const struct private_values *known)
+/* Versions, which may look like addresses, or hold a word that is the machine's name, too. */
+static int keep_versions(struct scrub *s, const json_t *collected)
+{
+    static const char *const keys[] = { "crashed_kernel", "running_kernel", "build" };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(keys); i++)
+        r = scrub_keep(s, span_str(json_get_str(collected, keys[i], "")));
+    return r;
+}
+
+static int teach(struct scrub *s, const json_t *report, const struct private_values *known)
 {
     static const struct {
         const char *key;
@@ -109,6 +106,8 @@ int outgoing_teach(struct scrub *s, const json_t *report, const struct private_v
 
     json_array_foreach(json_object_get(report, "reports"), i, item) if (r == 0) r =
         protect_report(s, item);
+    if (r == 0)
+        r = keep_versions(s, json_object_get(report, "collected"));
     for (i = 0; r == 0 && i < ARRAY_SIZE(collected); i++)
         r = scrub_add_known(s, collected[i].kind,
                             span_str(json_get_str(json_object_get(report, "collected"),
@@ -152,7 +151,47 @@ static int scrub_report(struct scrub *s, struct span bytes, struct strbuf *out)
     return text ? strbuf_str(out, text) : -ENOMEM;
 }
 
-static int transform(const struct making *m, enum form form, struct span bytes, struct strbuf *out)
+/* The log that has left so far; in a ZIP of ours it stands before what is made of it. */
+static int note_log(struct making *m, const char *name, struct span scrubbed)
+{
+    bool whole = span_starts(span_str(name), "dmesg-kdump");
+
+    if (!span_starts(span_str(name), "dmesg-") || (m->whole && !whole))
+        return 0;
+    if (whole)
+        strbuf_clear(&m->log);
+    else if (m->log.n > 0 && m->log.p[m->log.n - 1] != '\n')
+        (void)strbuf_char(&m->log, '\n');
+    m->whole = whole;
+    return strbuf_span(&m->log, scrubbed);
+}
+
+static int scrub_member(struct making *m, enum form form, struct span bytes, struct strbuf *out)
+{
+    int r = 0;
+
+    if ((form == FORM_JSON || form == FORM_HTML) && !m->titled) {
+        r = titles_rename(m->scrub, m->report, strbuf_view(&m->log));
+        m->titled = true;
+    }
+    if (r < 0)
+        return r;
+    if (form == FORM_JSON)
+        return scrub_report(m->scrub, bytes, out);
+    return form == FORM_HTML ? scrub_html(m->scrub, bytes, out) : scrub_text(m->scrub, bytes, out);
+}
+
+/* What a ring buffer has of the line that it begins with may be the second half of an address. */
+static void drop_cut_line(struct span *bytes)
+{
+    struct span line;
+
+    if (bytes->n > 0 && bytes->p[0] != '[' && bytes->p[0] != '<')
+        (void)span_next_line(bytes, &line);
+}
+
+static int transform(struct making *m, const char *name, enum form form, struct span bytes,
+                     struct strbuf *out)
 {
     _cleanup_strbuf_ struct strbuf text = { 0 };
     struct span line;
@@ -160,15 +199,16 @@ static int transform(const struct making *m, enum form form, struct span bytes, 
 
     if (m->options->plain && form == FORM_VERSION && span_next_line(&bytes, &line))
         bytes = line;
-    if (m->options->plain && (form == FORM_LOG || form == FORM_VERSION)) {
+    if (m->options->plain && (form == FORM_LOG || form == FORM_RING || form == FORM_VERSION)) {
         r = add_utf8(bytes, &text);
         bytes = strbuf_view(&text);
     }
     if (r < 0 || !m->scrub)
         return r < 0 ? r : strbuf_span(out, bytes);
-    if (form == FORM_JSON)
-        return scrub_report(m->scrub, bytes, out);
-    return form == FORM_HTML ? scrub_html(m->scrub, bytes, out) : scrub_text(m->scrub, bytes, out);
+    if (form == FORM_RING)
+        drop_cut_line(&bytes);
+    r = scrub_member(m, form, bytes, out);
+    return r < 0 || form != FORM_LOG ? r : note_log(m, name, strbuf_view(out));
 }
 
 static int take_member(void *ctx, const char *name, struct span bytes)
@@ -182,7 +222,7 @@ static int take_member(void *ctx, const char *name, struct span bytes)
         m->left_out++;
         return 0;
     }
-    r = transform(m, form, bytes, &out);
+    r = transform(m, name, form, bytes, &out);
     if (r == -EBADMSG) {
         m->left_out++; /* damaged: it cannot be looked through */
         return 0;
@@ -205,19 +245,52 @@ static int write_zip(int zip, struct making *m, int fd)
     return r < 0 ? r : report_zip_finish(TAKE_PTR(made));
 }
 
-static int make_scrub(int zip, const struct private_values *known, struct scrub **out)
+/* The report, and behind it what it and the logs name: a name is replaced from the first line on,
+ * and it may be the last that tells what it is. */
+static int take_report(void *ctx, const char *name, struct span bytes)
 {
-    _cleanup_(scrub_freep) struct scrub *s = NULL;
-    _cleanup_json_ json_t *report = NULL;
-    int r = report_zip_read(zip, MAX_MEMBER, is_report_json, take_report, &report);
+    struct making *m = ctx;
+
+    json_decref(m->report);
+    m->report = json_loadb(bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
+    return 0;
+}
+
+static int take_names(void *ctx, const char *name, struct span bytes)
+{
+    return scrub_read(((struct making *)ctx)->scrub, bytes);
+}
+
+static bool is_report_json(const char *name)
+{
+    enum form form;
+
+    return find_form(name, &form) && form == FORM_JSON;
+}
+
+static bool may_teach(const char *name)
+{
+    enum form form;
+
+    return find_form(name, &form) && form != FORM_JSON && form != FORM_HTML;
+}
+
+static int make_scrub(int zip, const struct private_values *known, struct making *m)
+{
+    int r = report_zip_read(zip, MAX_MEMBER, is_report_json, take_report, m);
 
     if (r == 0)
-        r = scrub_new(&s);
+        r = scrub_new(&m->scrub);
     if (r == 0)
-        r = outgoing_teach(s, report, known);
-    if (r == 0)
-        *out = TAKE_PTR(s);
-    return r;
+        r = teach(m->scrub, m->report, known);
+    return r < 0 ? r : report_zip_read(zip, MAX_MEMBER, may_teach, take_names, m);
+}
+
+static void making_done(struct making *m)
+{
+    scrub_free(m->scrub);
+    json_decref(m->report);
+    strbuf_clear(&m->log);
 }
 
 /* The report as it is. */
@@ -239,16 +312,14 @@ static int pass_through(int zip, struct outgoing *out)
 int outgoing_make(int zip, const struct outgoing_options *options, struct outgoing *out)
 {
     _cleanup_outgoing_ struct outgoing made = OUTGOING_INIT;
-    _cleanup_(scrub_freep) struct scrub *scrub = NULL;
-    struct making m = { .options = options };
+    _cleanup_(making_done) struct making m = { .options = options };
     off_t size;
-    int r = options->scrub ? make_scrub(zip, options->known, &scrub) : 0;
+    int r = options->scrub ? make_scrub(zip, options->known, &m) : 0;
 
     if (r < 0)
         return r;
     if (!options->scrub && !options->plain)
         return pass_through(zip, out);
-    m.scrub = scrub;
     made.fd = memfd_create("report", MFD_CLOEXEC);
     if (made.fd < 0)
         return -errno;
@@ -260,8 +331,8 @@ int outgoing_make(int zip, const struct outgoing_options *options, struct outgoi
         return -errno;
     made.size = (uint64_t)size;
     made.left_out = m.left_out;
-    for (int kind = 0; scrub && kind < SCRUB_N_KINDS; kind++)
-        made.replaced[kind] = scrub_count(scrub, (enum scrub_kind)kind);
+    for (int kind = 0; m.scrub && kind < SCRUB_N_KINDS; kind++)
+        made.replaced[kind] = scrub_count(m.scrub, (enum scrub_kind)kind);
     *out = made;
     made.fd = -EBADF;
     return 0;

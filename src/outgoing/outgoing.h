@@ -38,8 +38,3 @@ void outgoing_done(struct outgoing *outgoing);
 #define _cleanup_outgoing_ _cleanup_(outgoing_done)
 /* "2 mac, 1 host", or "nothing". */
 void outgoing_describe(const struct outgoing *outgoing, char *buf, size_t size);
-
-/* Teaches s the machine's private values, and those of a report's JSON ("collected"), and protects
- * what names the crash in it. report and known may be NULL. -ENOMEM. */
-int outgoing_teach(struct scrub *s, const json_t *report,
-                   const struct private_values *known) _must_check_;

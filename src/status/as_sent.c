@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "status/as_sent.h"
+#include <sys/mman.h>
 
 #include "base/log.h"
-#include "klog/klog.h"
 #include "outgoing/destinations.h"
 #include "spool/report_zip.h"
 #include "spool/spool.h"
+#include "status/as_sent.h"
 
 /* The names that collecting noted; without them only forms are known. */
 static int load_known(const struct context *context, struct private_values *out)
@@ -58,40 +58,42 @@ int as_sent_zip(const struct context *context, int fd, struct outgoing *out)
     return 0;
 }
 
-static int teach(const struct context *context, struct span log, struct scrub *s)
+/* The members that collecting would make of the log alone. */
+static int add_members(struct report_zip *zip, struct span log, const struct klog_view *view)
 {
-    _cleanup_private_values_ struct private_values known = { 0 };
+    _cleanup_strbuf_ struct strbuf page = { 0 };
     _cleanup_(klog_freep) struct klog *klog = NULL;
     _cleanup_json_ json_t *report = NULL;
-    int r = load_known(context, &known);
+    _cleanup_free_ char *text = NULL;
+    int r = klog_parse(log, &klog);
 
-    if (r == 0)
-        r = klog_parse(log, &klog);
     if (r == 0)
         r = klog_to_json(klog, &report);
-    return r < 0 ? r : outgoing_teach(s, report, &known);
-}
-
-int as_sent_log(const struct context *context, struct strbuf *log)
-{
-    _cleanup_(scrub_freep) struct scrub *s = NULL;
-    _cleanup_strbuf_ struct strbuf scrubbed = { 0 };
-    struct strbuf whole;
-    int r;
-
-    if (!context->config.scrub)
-        return 0;
-    r = scrub_new(&s);
     if (r == 0)
-        r = teach(context, strbuf_view(log), s);
-    if (r == 0)
-        r = scrub_text(s, strbuf_view(log), &scrubbed);
+        r = klog_to_html(klog, view, &page);
     if (r < 0)
         return r;
-    whole = *log;
-    *log = scrubbed;
-    scrubbed = whole;
-    return 0;
+    text = json_dumps(report, JSON_INDENT(1));
+    if (!text)
+        return -ENOMEM;
+    r = report_zip_add(zip, "dmesg-pstore.0-0", view->time, log);
+    if (r == 0)
+        r = report_zip_add(zip, "report.0.json", view->time, span_str(text));
+    return r < 0 ? r : report_zip_add(zip, "report.0.html", view->time, strbuf_view(&page));
+}
+
+int as_sent_log(const struct context *context, const struct klog_view *view, struct span log,
+                struct outgoing *out)
+{
+    _cleanup_(report_zip_abandonp) struct report_zip *zip = NULL;
+    _cleanup_close_ int fd = memfd_create("report", MFD_CLOEXEC);
+    int r = fd < 0 ? -errno : report_zip_create(fd, &zip);
+
+    if (r == 0)
+        r = add_members(zip, log, view);
+    if (r == 0)
+        r = report_zip_finish(TAKE_PTR(zip));
+    return r < 0 ? r : as_sent_zip(context, fd, out);
 }
 
 struct wanted {

@@ -21,12 +21,12 @@ enum { MAX_LOG = 64 << 20 };
 /* What is to be explained, and what is known of it beside the log. */
 struct source {
     struct strbuf log;
-    bool whole; /* log is what a crash kernel saved: all of it */
+    bool whole;                    /* log is what a crash kernel saved: all of it */
     const struct context *as_sent; /* NULL: it is explained as it is */
-    struct outgoing sent;          /* the ZIP that would leave, of a ZIP */
-    bool is_core; /* it is the memory itself */
-    size_t crashes; /* that the source has; the newest is explained */
-    char machine[128], os[128];
+    struct outgoing sent;          /* the ZIP that would leave */
+    bool is_core;                  /* it is the memory itself */
+    size_t crashes;                /* that the source has; the newest is explained */
+    char machine[128], os[128], signature[32];
     char vmcore[PATH_MAX]; /* the dump of the memory; "": none is known */
     char which[PATH_MAX];  /* the source's name, and which crash of it this is */
     struct klog_view view;
@@ -49,8 +49,13 @@ static void take_collected(struct source *s, struct span bytes)
 {
     _cleanup_json_ json_t *top = json_loadb(bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
     const json_t *collected = json_object_get(top, "collected");
+    const json_t *primary =
+        json_array_get(json_object_get(top, "reports"), (size_t)json_get_int(top, "primary", 0));
 
-    s->view.time = json_get_int(collected, "time", 0);
+    s->view.time = json_get_int(collected, "time", s->view.time);
+    if (s->as_sent) /* made of the whole log, which is not what is shown */
+        (void)snprintf(s->signature, sizeof(s->signature), "%s",
+                       json_get_str(primary, "signature", ""));
     (void)snprintf(s->machine, sizeof(s->machine), "%s %s", json_get_str(collected, "vendor", ""),
                    json_get_str(collected, "product", ""));
     (void)snprintf(s->os, sizeof(s->os), "%s", json_get_str(collected, "build", ""));
@@ -245,6 +250,18 @@ static void describe(const char *name, struct source *s)
         s->view.vmcore = s->vmcore;
 }
 
+/* A log becomes what would leave of it. */
+static int read_sent_log(struct source *s)
+{
+    int r;
+
+    if (!s->as_sent->config.scrub)
+        return 0;
+    r = as_sent_log(s->as_sent, &s->view, strbuf_view(&s->log), &s->sent);
+    strbuf_clear(&s->log);
+    return r < 0 ? r : report_zip_read(s->sent.fd, MAX_LOG, is_wanted, take_member, s);
+}
+
 /* What is read of a source that is longer than MAX_LOG is explained all the same. */
 static int load(const struct context *context, const char *name, struct source *s)
 {
@@ -255,7 +272,7 @@ static int load(const struct context *context, const char *name, struct source *
         r = 0;
     }
     if (r == 0 && s->as_sent && s->sent.fd < 0)
-        r = as_sent_log(s->as_sent, &s->log);
+        r = read_sent_log(s);
     if (r == -ENODATA)
         return log_error_errno(r, "there is no kernel log in %s", name);
     if (r < 0)
@@ -265,6 +282,8 @@ static int load(const struct context *context, const char *name, struct source *
     describe(name, s);
     s->view.machine = s->machine;
     s->view.os = s->os;
+    if (s->signature[0])
+        s->view.signature = s->signature;
     return 0;
 }
 
@@ -333,8 +352,8 @@ const struct verb verb_report = {
         "  --text    for people (the default)\n"
         "  --json    for programs\n"
         "  --html    one page for a browser, with the log and what is marked in it\n"
-        "  --as-sent what would leave this machine of it, and nothing else; of a report ZIP,\n"
-        "            -o FILE.zip writes the ZIP that would be sent\n"
+        "  --as-sent what would leave this machine of it, and nothing else; -o FILE.zip writes\n"
+        "            the ZIP that would be sent (of a log: with what can be made of it alone)\n"
         "  -o FILE   write to FILE\n\n"
         "SOURCE may be - for stdin, or the name of a report in the kdump folder, as list has it.\n",
     .run = run_report,

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """report --as-sent: what it shows is what leaves, byte for byte."""
 
+import html
 import json
 import pathlib
 import sys
 
 import pytest
 
-from test_scrub import PRIVATE, leaks, private_log, tree  # noqa: F401 (a fixture)
+from test_scrub import PRIVATE, leaks, panic_with, private_log, tree  # noqa: F401 (a fixture)
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from receiver import Receiver  # noqa: E402
@@ -83,3 +84,31 @@ def test_nothing_is_altered(tree, report):  # noqa: F811
     before = state()
     assert tree.run("report", "--as-sent", report).returncode == 0
     assert state() == before
+
+
+@pytest.mark.parametrize("as_pstore", [False, True])
+def test_a_log_is_as_the_report_that_it_would_be(tree, as_pstore):  # noqa: F811
+    """Title, signature, page: the same whether the log lies in a report or not, although the title is of
+    the scrubbed log, and the signature is the report's own."""
+    text = private_log() + panic_with("NFS: {host} lost {mac} for {user} of {mail}")
+    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n" + text)
+    (name,) = tree.collect()
+    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n" + text)
+    source = tree.path / "sys/fs/pstore" if as_pstore else tree.write("log", text)
+    shown = {form: tree.run("-q", "report", "--as-sent", form, source).stdout
+             for form in ("--json", "--html", "--text")}
+    report = tree.folder / name
+    sent = json.loads(tree.run("-q", "report", "--as-sent", "--json", report).stdout)
+    local = json.loads(tree.run("-q", "report", "--json", report).stdout)
+    log = json.loads(shown["--json"])
+    for form, text in shown.items():  # the account is known from a report's own notes only
+        assert set(leaks(text)) <= {"account"}, form
+    for one, other, mine in zip(log["reports"], sent["reports"], local["reports"], strict=True):
+        assert one["signature"] == other["signature"] == mine["signature"]
+        assert one["title"] == other["title"] and one.get("stack") == other.get("stack")
+    primary = log["reports"][log["primary"]]
+    assert primary["title"] in shown["--text"] and primary["signature"] in shown["--text"]
+    assert primary["signature"] in shown["--html"]
+    assert html.escape(primary["title"]) in shown["--html"]
+    text = tree.run("-q", "report", "--as-sent", report).stdout
+    assert local["reports"][local["primary"]]["signature"] in text

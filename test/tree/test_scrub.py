@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What leaves the machine: nothing that names it or its people, and all that explains the crash."""
 
+import html
 import json
 import pathlib
 import re
@@ -9,6 +10,7 @@ import zipfile
 
 import pytest
 
+from test_backends import Sentry
 from tree import TIME, Tree, panic_text, stamp
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -161,6 +163,127 @@ def test_names_never_leave_the_state_folder(tree):
     assert known["host"] == [PRIVATE["host"]] and known["user"] == ["deck", PRIVATE["user"]]
     assert known["ssid"] == [PRIVATE["ssid"]] and PRIVATE["disk"] in known["disk"]
     assert not any("private" in member for member in tree.members(tree.folder / name))
+
+
+# What is left of a value where a title has lost its digits.
+FRAGMENTS = ("3c:a9:f4", "a9-f4-0b", "3f51-4c0e", "810d:1c40", "FVAA", "S5GXNF", "5f3c0a9be2", "johnny",
+             "brick", "johnsons", "gaben", "0025385b0141", "MB-00", "BAT7", "192.168", "7656119")
+PANICS = (
+    "NFS: {host} lost {mac} for {user} at /home/{user}/x",
+    "dev {uuid} of {HOST} is gone, tell {mail}",
+    "VFS: Unable to mount root fs on \"LABEL={lower}\" or unknown-block(0,0)",
+    "{dashes} and {mac}: {ip} {ip6} in {ssid}",
+    "x {serial} {disk} {board} {battery} eui.{wwn} id {machine} {account} {steamid}",
+)
+
+
+def panic_with(words):
+    words = words.format(**PRIVATE, lower=PRIVATE["host"].lower(), HOST=PRIVATE["host"].upper(),
+                         dashes=PRIVATE["mac"].replace(":", "-"))
+    return (f"<0>[  100.000001] Kernel panic - not syncing: {words}\n"
+            "<4>[  100.000002] CPU: 0 PID: 1 Comm: init Not tainted 6.1.52-valve1 #1\n"
+            "<4>[  100.000003] Call Trace:\n"
+            "<4>[  100.000004]  <TASK>\n"
+            "<4>[  100.000005]  dump_stack_lvl+0x5d/0x80\n"
+            "<4>[  100.000006]  panic+0x116/0x2d0\n"
+            "<4>[  100.000007]  mount_root_generic+0x1c1/0x330\n"
+            "<4>[  100.000008]  </TASK>\n"
+            f"<0>[  100.000009] ---[ end Kernel panic - not syncing: {words} ]---\n")
+
+
+def fragments(data):
+    data = (data.decode(errors="replace") if isinstance(data, bytes) else data).lower()
+    return [fragment for fragment in FRAGMENTS if fragment.lower() in data]
+
+
+@pytest.mark.parametrize("words", PANICS)
+def test_a_panic_that_names_them_says_nothing(tree, tmp_path, words):
+    """Its message is free text, becomes the title, and goes to the page and into events: names in it are
+    hidden there, and in the rest of the log as well."""
+    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n" + LINES.format(**PRIVATE) + panic_with(words))
+    (name,) = tree.collect()
+    local = json.loads(tree.members(tree.folder / name)["report.json"])["reports"][0]
+    assert fragments(local["title"]) != []
+    with Sentry() as sentry:
+        tree.config(SENTRY_DSN=sentry.dsn, POST_URL="")
+        shown = tree.run("report", "--as-sent", "-o", tmp_path / "shown.zip", tree.folder / name)
+        assert shown.returncode == 0, shown.stderr
+        done = tree.run("submit")
+        assert done.returncode == 0, done.stderr
+        ((_, items),) = sentry.envelopes()
+    sent = tree.members(tmp_path / "shown.zip")
+    assert set(sent) >= {"dmesg-pstore-0", "crash_summary", "report.json", "report.html"}
+    for member, data in sent.items():
+        assert fragments(data) == [], member
+    for header, body in items:
+        assert fragments(body) == [], header
+    report = json.loads(sent["report.json"])["reports"][0]
+    assert report["title"].startswith("kernel panic: ") and "<" in report["title"]
+    for key in ("signature", "crash_function", "stack", "kind", "first_line", "last_line"):
+        assert report.get(key) == local.get(key)
+    event = json.loads(items[0][1])
+    assert event["exception"]["values"][0]["value"] == report["title"]
+    assert event["fingerprint"] == [local["signature"]]
+    title = html.escape(report["title"])
+    assert f"<title>{title}" in sent["report.html"].decode()
+
+
+def test_a_name_in_a_panic_does_not_leave_elsewhere(tree, tmp_path):
+    """A word of the message is no name of code: it is hidden in all lines."""
+    tree.write("proc/sys/kernel/hostname", "mydeck\n")
+    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n<6>[    0.500000] systemd[1]: mydeck hello\n"
+                "<6>[    0.600000] systemd-logind[5]: New session 2 of user johnny.\n" +
+                panic_with("NFS: mydeck cannot reach server for johnny"))
+    (name,) = tree.collect()
+    assert tree.run("report", "--as-sent", "-o", tmp_path / "s.zip", tree.folder / name).returncode == 0
+    for member, data in tree.members(tmp_path / "s.zip").items():
+        assert b"mydeck" not in data and b"johnny" not in data, member
+
+
+@pytest.mark.parametrize("kernel", ["/etc/hostname", "/proc/sys/kernel/hostname"])
+def test_the_hosts_name_in_any_spelling(tree, tmp_path, kernel):
+    tree.write("proc/sys/kernel/hostname", "localhost\n")
+    tree.write(kernel[1:], "Gabes-Box.fritz.box\n")
+    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n<6>[    1.000000] avahi: gabes-box.local GABES-BOX "
+                "Gabes-Box.fritz.box (gabes-box) gabes-boxer\n" + panic_text(1))
+    (name,) = tree.collect()
+    assert tree.run("report", "--as-sent", "-o", tmp_path / "s.zip", tree.folder / name).returncode == 0
+    sent = tree.members(tmp_path / "s.zip")
+    for member, data in sent.items():
+        assert b"gabes-box" not in data.lower().replace(b"gabes-boxer", b""), member
+    assert b"gabes-boxer" in sent["dmesg-pstore-0"]
+
+
+def test_versions_stay(tree, tmp_path):
+    """Of the system and of the kernel, whatever they look like, and whatever is in them."""
+    tree.write("proc/sys/kernel/hostname", "neptune\n")
+    tree.write("etc/os-release", 'NAME="SteamOS"\nID=steamos\nVERSION_ID=3.7.20.1\nVERSION="3.7.20.1 (x)"\n'
+               'BUILD_ID=20.24.1.1\nIMAGE_VERSION=10.0.2.15\nHOME_URL="https://10.0.0.9/"\n')
+    release = "6.11.11-valve17-1-neptune-611"
+    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n<6>[    1.000000] hello neptune on 20.24.1.1\n" +
+                panic_text(1, release))
+    (name,) = tree.collect()
+    assert tree.run("report", "--as-sent", "-o", tmp_path / "s.zip", tree.folder / name).returncode == 0
+    sent = tree.members(tmp_path / "s.zip")
+    report = json.loads(sent["report.json"])
+    assert report["reports"][0]["kernel_release"] == release
+    assert report["collected"]["build"] == "20.24.1.1" and report["collected"]["crashed_kernel"] == release
+    assert sent["version"].decode().splitlines()[0] == release
+    log = sent["dmesg-pstore-0"].decode()
+    assert f"Not tainted {release} #1" in log and "hello <host-1> on 20.24.1.1" in log
+    assert release in sent["report.html"].decode() and "20.24.1.1" in sent["report.html"].decode()
+    assert sent["build"].decode() == (
+        'NAME="SteamOS"\nID=steamos\nVERSION_ID=3.7.20.1\nVERSION="3.7.20.1 (x)"\n'
+        'BUILD_ID=20.24.1.1\nIMAGE_VERSION=10.0.2.15\nHOME_URL="https://<ip-1>/"\n')
+
+
+def test_the_cut_line_of_a_ring_buffer_stays_here(tree, tmp_path):
+    """The console's record begins in mid-line: what is left of an address there has no form."""
+    tree.write("sys/fs/pstore/console-ramoops-0", "a9:f4:0b:cc:01 by johnny\n[    5.000000] all of it\n")
+    (name,) = tree.collect()
+    assert b"johnny" in tree.members(tree.folder / name)["console"]
+    assert tree.run("report", "--as-sent", "-o", tmp_path / "s.zip", tree.folder / name).returncode == 0
+    assert tree.members(tmp_path / "s.zip")["console"] == b"[    5.000000] all of it\n"
 
 
 def test_networks_and_links_of_this_machine(tree, tmp_path):

@@ -154,6 +154,32 @@ static void test_members(void **state)
     check_member("unknown", SPAN("10.0.0.1"), false, false, "unknown=10.0.0.1");
 }
 
+/* Where the log that leaves does not have the crash, what the title was made of is not known. */
+static void test_title_without_log(void **state)
+{
+    check_member(
+        "report.1.json",
+        SPAN("{\"reports\": [{\"title\": \"kernel panic: x at 3c:a9:f4:LINE\", \"kind\": "
+             "\"panic\", \"crash_function\": \"f\"}, {\"title\": \"BUG: 3c:a9:f4:LINE\"}]}"),
+        true, false,
+        "report.1.json={\n \"reports\": [\n  {\n   \"title\": \"panic in f\",\n   \"kind\": "
+        "\"panic\",\n   \"crash_function\": \"f\"\n  },\n  {\n   \"title\": \"crash\"\n  }\n "
+        "]\n}");
+    check_member("report.1.json", SPAN("{\"reports\": [7, {\"title\": 8}], \"primary\": []}"), true,
+                 false,
+                 "report.1.json={\n \"reports\": [\n  7,\n  {\n   \"title\": 8\n  }\n ],\n "
+                 "\"primary\": []\n}");
+}
+
+static void test_ring(void **state)
+{
+    check_member("console.1", SPAN("cut 10.0.0.1\n[ 1.0] at 10.0.0.2"), true, false,
+                 "console.1=[ 1.0] at <ip-1>");
+    check_member("console.1", SPAN("[ 1.0] at 10.0.0.2"), true, true, "console.1=[ 1.0] at <ip-1>");
+    check_member("console.1", SPAN("cut"), true, false, "console.1=");
+    check_member("console.1", SPAN("cut\n[ 1.0]"), false, true, "console.1=cut\n[ 1.0]");
+}
+
 static void test_no_zip(void **state)
 {
     struct outgoing_options options = { .scrub = true };
@@ -213,6 +239,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_private_values, unit_tree_setup, unit_tree_teardown),
         cmocka_unit_test(test_spoilt_values),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_title_without_log),
+        cmocka_unit_test(test_ring),
         cmocka_unit_test(test_no_zip),
         cmocka_unit_test(test_describe),
         cmocka_unit_test(test_destinations),
