@@ -3,48 +3,13 @@
 #include <stdio.h>
 
 #include "capture/superblock.h"
+#include "image/devices.h"
 #include "image/storage.h"
 #include "parse/mountinfo.h"
 
 #define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
 
-enum {
-    MAX_MOUNTINFO = 4 << 20,
-    MAX_UDEV = 64 << 10,
-    MAX_PARENTS = 24,
-    MAX_MEMBERS = 16,
-    MAX_WATCHDOGS = 4
-};
-
-/* A path of sysfs with its links followed, below the root. */
-static int real_path(const struct root *root, const char *path, char *out, size_t size)
-{
-    _cleanup_close_ int fd = root_open_dir(root, path);
-    char proc[64], top[PATH_MAX], real[PATH_MAX];
-    ssize_t n, n_top;
-
-    if (fd < 0)
-        return fd;
-    (void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-    n = readlink(proc, real, sizeof(real) - 1);
-    (void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", root->fd);
-    n_top = readlink(proc, top, sizeof(top) - 1);
-    if (n < 0 || n_top < 0)
-        return -errno;
-    real[n] = top[n_top] = '\0';
-    if (n_top == 1)
-        n_top = 0;
-    if (strncmp(real, top, (size_t)n_top) != 0)
-        return -EXDEV;
-    return span_copy(span_str(real + n_top), out, size) ? 0 : -ENAMETOOLONG;
-}
-
-static const char *last_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
+enum { MAX_MOUNTINFO = 4 << 20, MAX_UDEV = 64 << 10 };
 
 /* The block device's directory in sysfs. A btrfs has no device number of its own: by its name. */
 static int find_device(const struct root *root, const struct mountinfo *mount, char *out,
@@ -55,11 +20,11 @@ static int find_device(const struct root *root, const struct mountinfo *mount, c
 
     if (mount->major > 0) {
         (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", mount->major, mount->minor);
-        r = real_path(root, path, out, size);
+        r = sysfs_real_path(root, path, out, size);
     }
     if (r < 0 && strncmp(mount->source, "/dev/", 5) == 0) {
-        (void)snprintf(path, sizeof(path), "/sys/class/block/%s", last_name(mount->source));
-        r = real_path(root, path, out, size);
+        (void)snprintf(path, sizeof(path), "/sys/class/block/%s", sysfs_name(mount->source));
+        r = sysfs_real_path(root, path, out, size);
     }
     return r;
 }
@@ -116,125 +81,6 @@ static bool ask_device(const struct root *root, struct storage *s)
     return true;
 }
 
-/* ---- the way from the disk to its controller ---- */
-
-static int add_driver(struct storage *s, const char *name)
-{
-    for (size_t i = 0; i < s->n_drivers; i++)
-        if (strcmp(s->drivers[i], name) == 0)
-            return 0;
-    if (s->n_drivers == STORAGE_MAX_DRIVERS)
-        return -E2BIG;
-    return span_copy(span_str(name), s->drivers[s->n_drivers++], STORAGE_NAME) ? 0 : -ENAMETOOLONG;
-}
-
-/* The module of the driver that is bound to a device; none where the driver is part of the kernel.
- */
-static int take_driver(const struct root *root, const char *device, struct storage *s)
-{
-    char path[PATH_MAX], module[PATH_MAX];
-
-    if (snprintf(path, sizeof(path), "%s/driver/module", device) >= (int)sizeof(path))
-        return -ENAMETOOLONG;
-    if (real_path(root, path, module, sizeof(module)) < 0)
-        return 0;
-    return add_driver(s, last_name(module));
-}
-
-/* What is no disk of its own. These are put together by user space, which a crash kernel has not.
- */
-static int refuse_stacked(const struct root *root, const char *device, struct storage *s)
-{
-    char path[PATH_MAX], uuid[160] = "";
-
-    if (snprintf(path, sizeof(path), "%s/dm/uuid", device) >= (int)sizeof(path))
-        return -ENAMETOOLONG;
-    if (root_read_line(root, path, uuid, sizeof(uuid)) == 0) {
-        if (strncmp(uuid, "CRYPT-", 6) == 0)
-            SAY(s->problem,
-                "%s is encrypted (%.40s), and nobody can type the key in a crash kernel", s->device,
-                uuid);
-        else
-            SAY(s->problem, "%s is a mapped device (%.40s), which a crash kernel does not set up",
-                s->device, uuid[0] ? uuid : "device mapper");
-        return -ENODEV;
-    }
-    (void)snprintf(path, sizeof(path), "%s/md", device);
-    if (root_exists(root, path)) {
-        SAY(s->problem, "%s is a RAID of md, which a crash kernel does not assemble", s->device);
-        return -ENODEV;
-    }
-    (void)snprintf(path, sizeof(path), "%s/loop", device);
-    if (root_exists(root, path)) {
-        SAY(s->problem, "%s is a file (a loop device)", s->device);
-        return -ENODEV;
-    }
-    return 0;
-}
-
-static int walk_up(const struct root *root, const char *device, struct storage *s)
-{
-    char path[PATH_MAX];
-    int r = refuse_stacked(root, device, s);
-
-    (void)span_copy(span_str(device), path, sizeof(path));
-    for (unsigned i = 0; r == 0 && i < MAX_PARENTS; i++) {
-        char *slash = strrchr(path, '/');
-
-        r = take_driver(root, path, s);
-        if (!slash || slash == path || strcmp(path, "/sys/devices") == 0)
-            break;
-        *slash = '\0';
-        /* "/sys/devices/pci0000:00" has no driver any more */
-    }
-    return r;
-}
-
-/* The other disks of a btrfs. */
-static int walk_members(const struct root *root, struct storage *s)
-{
-    _cleanup_closedir_ DIR *dir = NULL;
-    const struct dirent *entry;
-    char path[PATH_MAX];
-    unsigned n = 0;
-
-    if (strcmp(s->fstype, "btrfs") != 0 || strncmp(s->target, "UUID=", 5) != 0)
-        return 0;
-    (void)snprintf(path, sizeof(path), "/sys/fs/btrfs/%s/devices", s->target + 5);
-    dir = dir_stream(root_open_dir(root, path));
-    while (dir && (entry = readdir(dir)) && n < MAX_MEMBERS) {
-        char link[PATH_MAX], device[PATH_MAX];
-        int r;
-
-        if (entry->d_name[0] == '.')
-            continue;
-        (void)snprintf(link, sizeof(link), "/sys/class/block/%s", entry->d_name);
-        if (real_path(root, link, device, sizeof(device)) < 0)
-            continue;
-        r = walk_up(root, device, s);
-        if (r < 0)
-            return r;
-        n++;
-    }
-    return 0;
-}
-
-/* A hardware watchdog that ran when the kernel died runs on: it has to be petted, or it ends the
- * capture. softdog died with the kernel. */
-static int take_watchdogs(const struct root *root, struct storage *s)
-{
-    int r = 0;
-
-    for (unsigned i = 0; i < MAX_WATCHDOGS && r == 0; i++) {
-        char path[PATH_MAX], device[PATH_MAX];
-
-        SAY(path, "/sys/class/watchdog/watchdog%u/device", i);
-        if (real_path(root, path, device, sizeof(device)) == 0)
-            r = take_driver(root, device, s);
-    }
-    return r;
-}
-
 /* ---- the folder on the file system ---- */
 
 /* btrfs: the subvolume that is mounted; else the mount's root is a folder bound here. */
@@ -269,7 +115,7 @@ int storage_find(const struct root *root, const char *folder, struct storage *ou
 
     *out = (struct storage){ 0 };
     if (r == 0)
-        r = real_path(root, folder, real, sizeof(real));
+        r = sysfs_real_path(root, folder, real, sizeof(real));
     if (r < 0)
         return r;
     folder = real;
@@ -284,12 +130,12 @@ int storage_find(const struct root *root, const char *folder, struct storage *ou
             mount.fstype, mount.source);
         return -ENODEV;
     }
-    (void)span_copy(span_str(last_name(device)), out->device, sizeof(out->device));
+    (void)span_copy(span_str(sysfs_name(device)), out->device, sizeof(out->device));
     if (strcmp(out->fstype, "ext2") == 0 || strcmp(out->fstype, "ext3") == 0)
         (void)span_copy(span_str("ext4"), out->fstype, sizeof(out->fstype));
     r = find_subdir(&mount, folder, out);
     if (r == 0)
-        r = walk_up(root, device, out);
+        r = devices_walk(root, device, out);
     if (r < 0)
         return r;
     if (!ask_udev(root, device, out) && !ask_device(root, out)) {
@@ -298,6 +144,6 @@ int storage_find(const struct root *root, const char *folder, struct storage *ou
             out->device);
         return -ENODEV;
     }
-    r = walk_members(root, out);
-    return r == 0 ? take_watchdogs(root, out) : r;
+    r = devices_walk_members(root, out);
+    return r == 0 ? devices_take_watchdogs(root, out) : r;
 }

@@ -9,7 +9,7 @@
 
 #include "base/root.h"
 
-enum { STORAGE_MAX_DRIVERS = 32, STORAGE_NAME = 64 };
+enum { STORAGE_MAX_DRIVERS = 64, STORAGE_NAME = 64 };
 
 struct storage {
     char target[64];           /* "PARTUUID=…" or "UUID=…" */

@@ -35,7 +35,12 @@ DISKS = {
     "mmcblk0p8": ("0000:00:10.0/mmc_host/mmc0/mmc0:0001/block/mmcblk0/mmcblk0p8",
                   [("0000:00:10.0", "sdhci_pci"),
                    ("0000:00:10.0/mmc_host/mmc0/mmc0:0001", "mmc_block")]),
+    # with NVMe's own multipath
+    "nvme1n1p2": ("../virtual/nvme-subsystem/nvme-subsys1/nvme1n1/nvme1n1p2",
+                  [("0000:00:01.3/0000:03:00.0", "nvme")]),
 }
+# module → the driver of another name that sysfs does not link to it
+UNOWNED = {"mmc_block": "mmcblk"}
 
 # module → what it depends on
 MODULES = {
@@ -46,7 +51,7 @@ MODULES = {
     "usb_storage": ["usbcore", "scsi_mod"], "uas": ["usb_storage"], "mmc_core": [],
     "sdhci": ["mmc_core"], "sdhci_pci": ["sdhci"], "mmc_block": ["mmc_core"], "crc16": [],
     "mbcache": [], "jbd2": [], "ext4": ["crc16", "mbcache", "jbd2"], "crc32c_generic": [],
-    "sp5100_tco": [], "raid6_pq": [], "xor": [], "btrfs": ["raid6_pq", "xor"], "f2fs": [], "unused": [],
+    "sp5100_tco": [], "lpc_ich": [], "iTCO_wdt": [], "raid6_pq": [], "xor": [], "btrfs": ["raid6_pq", "xor"], "f2fs": [], "unused": [],
 }
 SUFFIXES = [".ko", ".ko.gz", ".ko.xz", ".ko.zst"]
 
@@ -90,10 +95,16 @@ class Machine(Tree):
         self.disk = disk
         where, drivers = DISKS[disk]
         device = self.path / PCI / where
+        device = pathlib.Path(os.path.normpath(device))
         device.mkdir(parents=True)
         (device / "dev").write_text("259:8\n")
+        (device / "partition").write_text(f"{disk[-1]}\n")
         for parent, module in drivers:
             self.driver(self.path / PCI / parent, module)
+        if "nvme-subsystem" in where:
+            controller = self.path / PCI / drivers[0][0] / "nvme/nvme1"
+            controller.mkdir(parents=True)
+            self.link(device.parent.parent / "nvme1", controller)
         self.link("sys/dev/block/259:8", device)
         self.link(f"sys/class/block/{disk}", device)
         number = "0:42" if fstype == "btrfs" else "259:8"
@@ -111,11 +122,11 @@ class Machine(Tree):
         path.symlink_to(os.path.relpath(target, path.parent))
 
     def driver(self, device, module):
-        where = self.path / "sys/bus/x/drivers" / module
+        where = self.path / "sys/bus/x/drivers" / UNOWNED.get(module, module)
         where.mkdir(parents=True, exist_ok=True)
         target = self.path / "sys/module" / module
         target.mkdir(parents=True, exist_ok=True)
-        if not (where / "module").is_symlink():
+        if module not in UNOWNED and not (where / "module").is_symlink():
             self.link(os.path.relpath(where / "module", self.path), target)
         self.link(os.path.relpath(device / "driver", self.path), where)
 
@@ -208,6 +219,19 @@ def test_watchdog_driver_comes_along(tmp_path):
     assert "sp5100_tco" in loaded(unpack(machine.image(), tmp_path / "image"))
 
 
+def test_what_a_watchdog_hangs_on_comes_along(tmp_path):
+    """Another driver makes its device, and is loaded before it."""
+    machine = Machine(tmp_path / "tree")
+    device = machine.path / PCI / "0000:00:1f.0/iTCO_wdt.1.auto"
+    device.mkdir(parents=True)
+    machine.driver(device.parent, "lpc_ich")
+    machine.driver(device, "iTCO_wdt")
+    machine.link("sys/class/watchdog/watchdog0/device", device)
+    machine.build()
+    order = loaded(unpack(machine.image(), tmp_path / "image"))
+    assert order.index("lpc_ich") < order.index("iTCO_wdt")
+
+
 def test_btrfs_subvolume(tmp_path):
     machine = Machine(tmp_path / "tree", "nvme0n1p8", "btrfs", "/@home",
                       "rw,ssd,space_cache=v2,subvolid=257,subvol=/@home")
@@ -249,14 +273,35 @@ def refused(machine, word):
 
 def test_encrypted_disk_is_refused(tmp_path):
     machine = Machine(tmp_path / "tree")
-    machine.write(f"{PCI}/{DISKS['vda3'][0]}/dm/uuid", "CRYPT-LUKS2-0123-home\n")
+    machine.write(f"{PCI}/{os.path.dirname(DISKS['vda3'][0])}/dm/uuid", "CRYPT-LUKS2-0123-home\n")
     refused(machine, "encrypted")
 
 
 def test_raid_is_refused(tmp_path):
     machine = Machine(tmp_path / "tree")
-    (machine.path / PCI / DISKS["vda3"][0] / "md").mkdir()
+    (machine.path / PCI / os.path.dirname(DISKS["vda3"][0]) / "md").mkdir()
     refused(machine, "RAID")
+
+
+@pytest.mark.parametrize("device", ["bcache0", "nbd0", "zram1"])
+def test_what_software_makes_is_refused(tmp_path, monkeypatch, device):
+    monkeypatch.setitem(DISKS, device, (f"../virtual/block/{device}", []))
+    refused(Machine(tmp_path / "tree", device), "made by software")
+
+
+def test_network_disks_are_refused(tmp_path, monkeypatch):
+    where = "../platform/host3/session1/target3:0:0/3:0:0:0"
+    monkeypatch.setitem(DISKS, "sdc1", (f"{where}/block/sdc/sdc1", [(where, "sd_mod")]))
+    refused(Machine(tmp_path / "iscsi", "sdc1"), "iSCSI")
+    fabrics = "../virtual/nvme-fabrics/ctl"
+    monkeypatch.setitem(DISKS, "nvme1n1p2", (DISKS["nvme1n1p2"][0], [(fabrics, "nvme")]))
+    refused(Machine(tmp_path / "fabrics", "nvme1n1p2"), "no controller in this machine")
+
+
+@pytest.mark.parametrize("drivers", [[], [("0000:00:01.2", "pcieport")]])
+def test_disk_without_a_driver_is_refused(tmp_path, monkeypatch, drivers):
+    monkeypatch.setitem(DISKS, "odd1", ("0000:00:01.2/0000:02:00.0/block/odd/odd1", drivers))
+    refused(Machine(tmp_path / "tree", "odd1"), "no driver of odd1")
 
 
 def test_network_file_system_is_refused(tmp_path):
