@@ -38,7 +38,10 @@ const struct config_key config_keys[] = {
     { "FULL_COREDUMP", CONFIG_BOOL, KEY(full_coredump), "0", 0, 0,
       "1: with kdump, save the filtered vmcore below crash/ besides the kernel log." },
     { "MAKEDUMPFILE_COREDUMP_CMD", CONFIG_STRING, KEY(makedumpfile_coredump_cmd),
-      "makedumpfile -z -d 31", 0, 0, "How the vmcore is filtered and compressed." },
+      "makedumpfile -l -d 31", 0, 0,
+      "How the vmcore is filtered and compressed: -l lzo, -z zstd, -p snappy, -c zlib. What the\n"
+      "installed makedumpfile cannot do is replaced, with a warning, when the capture image is\n"
+      "made." },
     { "MAKEDUMPFILE_DMESG_CMD", CONFIG_STRING, KEY(makedumpfile_dmesg_cmd),
       "makedumpfile --dump-dmesg", 0, 0,
       "The original's way to get the kernel log out of a vmcore. Accepted and not needed: the\n"

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "image/cpio.h"
 #include "image/image.h"
+#include "image/makedumpfile.h"
 #include "image/modules.h"
 #include "image/program.h"
 #include "spool/spool.h"
@@ -20,6 +21,8 @@ enum {
     MAX_MODULE = 64 << 20,
     MAX_FILE = 64 << 20,
     MAX_DIRS = 64,
+    MAX_ANSWER = 16 << 10,
+    ASK_SECONDS = 5,
     LOCK_TIMEOUT_MS = 10000,
 };
 
@@ -29,6 +32,7 @@ struct recipe {
     const char *kernel;
     struct image_modules modules;
     struct program program; /* none where program.n is 0 */
+    struct strbuf options;  /* the program's */
     struct strbuf conf;
     struct program_file capture;
     json_t *inputs; /* owned: what is noted of it */
@@ -38,6 +42,7 @@ static void recipe_done(struct recipe *r)
 {
     image_modules_done(&r->modules);
     program_done(&r->program);
+    strbuf_clear(&r->options);
     strbuf_clear(&r->conf);
     json_decref(r->inputs);
 }
@@ -62,25 +67,61 @@ static int find_capture(struct recipe *r, struct image *image)
     return 0;
 }
 
-/* makedumpfile may be missing: the vmcore is then saved as it is. */
-static int find_program(const struct config *config, struct recipe *r, struct span *options)
+/* Options of makedumpfile that it would take and not follow. Where it cannot be asked, as on
+ * another machine's tree, they stay as they are. */
+static int fit_options(const struct context *context, struct recipe *r)
 {
-    struct span words = span_str(config->makedumpfile_coredump_cmd), word;
+    const char *const argv[] = { r->program.files[0].path, "-v", NULL };
+    _cleanup_strbuf_ struct strbuf answer = { 0 }, fitted = { 0 };
+    struct makedumpfile_can can;
+    char asked, instead;
+    int ret = context->ops->run(context->ops->ctx, argv, MAX_ANSWER, ASK_SECONDS, &answer);
+
+    if (ret != 0 || !makedumpfile_parse(strbuf_view(&answer), &can)) {
+        log_debug("what %s can do is not known", argv[0]);
+        return ret == -ENOMEM ? ret : 0;
+    }
+    ret = makedumpfile_fit(strbuf_view(&r->options), &can, &fitted, &asked, &instead);
+    if (ret < 0 || asked == '\0')
+        return ret;
+    log_warning(
+        "MAKEDUMPFILE_COREDUMP_CMD: this makedumpfile knows no -%c, and would write without "
+        "compression; using -%c",
+        asked, instead);
+    strbuf_clear(&r->options);
+    r->options = fitted;
+    fitted = (struct strbuf){ 0 };
+    return 0;
+}
+
+/* makedumpfile may be missing: the vmcore is then saved as it is. */
+static int find_program(const struct context *context, struct recipe *r)
+{
+    struct span words = span_str(context->config.makedumpfile_coredump_cmd), word;
     char name[PATH_MAX];
     int ret;
 
-    if (!config->full_coredump || !span_next_word(&words, &word) ||
+    if (!context->config.full_coredump || !span_next_word(&words, &word) ||
         !span_copy(word, name, sizeof(name)))
         return 0;
-    *options = span_trim(words);
+    ret = strbuf_span(&r->options, span_trim(words));
+    if (ret < 0)
+        return ret;
     ret = program_find(r->root, name, &r->program);
     if (ret == -ENOMEM)
         return ret;
-    if (ret < 0)
+    if (ret < 0) {
         log_warning("cannot take %s into the capture image (%s%s%s): a vmcore will be saved whole",
                     name, r->program.missing, r->program.missing[0] ? " is missing, " : "",
                     strerror(-ret));
-    return 0;
+        return 0;
+    }
+    if (!span_ends(word, "makedumpfile"))
+        return 0;
+    if (makedumpfile_has_threads(words))
+        log_warning("MAKEDUMPFILE_COREDUMP_CMD: --num-threads makes makedumpfile many times slower "
+                    "on the one CPU of a crash kernel; take it out");
+    return fit_options(context, r);
 }
 
 /* Lines of /kdump.conf have no quoting: a line's end in a value would begin another key. */
@@ -89,9 +130,10 @@ static bool is_one_line(const char *value)
     return !strpbrk(value, "\n\r");
 }
 
-static int write_conf(const struct config *config, const struct storage *s, struct span options,
-                      struct recipe *r)
+static int write_conf(const struct config *config, const struct storage *s, struct recipe *r)
 {
+    struct span options = strbuf_view(&r->options);
+
     if (!is_one_line(s->subdir) || !is_one_line(s->options) || !is_one_line(s->target) ||
         span_find_byte(options, '\n') != SIZE_MAX)
         return -EINVAL;
@@ -132,7 +174,6 @@ static int note_inputs(struct recipe *r)
 static int read_recipe(const struct context *context, const char *kernel, const char *folder,
                        struct recipe *r, struct image *image)
 {
-    struct span options = { "", 0 };
     int ret = storage_find(&context->root, folder, &image->storage);
 
     r->root = &context->root;
@@ -151,9 +192,9 @@ static int read_recipe(const struct context *context, const char *kernel, const 
     image->n_modules = r->modules.n;
     ret = find_capture(r, image);
     if (ret == 0)
-        ret = find_program(&context->config, r, &options);
+        ret = find_program(context, r);
     if (ret == 0)
-        ret = write_conf(&context->config, &image->storage, options, r);
+        ret = write_conf(&context->config, &image->storage, r);
     return ret == 0 ? note_inputs(r) : ret;
 }
 

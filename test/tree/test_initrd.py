@@ -397,7 +397,7 @@ def test_killed_at_any_call_leaves_a_whole_image_or_none(tmp_path):
 def test_makedumpfile_with_its_libraries(tmp_path):
     """The image has all that the program needs: it runs in there."""
     machine = Machine(tmp_path / "tree")
-    machine.config(FULL_COREDUMP="1", MAKEDUMPFILE_COREDUMP_CMD="makedumpfile -l -d 31")
+    machine.config(FULL_COREDUMP="1")  # the default command is what Debian's can do
     real = os.path.realpath(shutil.which("makedumpfile", path="/usr/bin:/usr/sbin"))
     for name in [real, *(line.split()[-2] for line in subprocess.run(
             ["ldd", real], capture_output=True, text=True, check=True).stdout.splitlines()
