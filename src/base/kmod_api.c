@@ -10,6 +10,7 @@ int kmod_api_load(void)
         LIBRARY_SYMBOL(kmod_api, kmod_module_get_dependencies),
         LIBRARY_SYMBOL(kmod_api, kmod_module_get_module),
         LIBRARY_SYMBOL(kmod_api, kmod_module_get_name),
+        LIBRARY_SYMBOL(kmod_api, kmod_module_get_options),
         LIBRARY_SYMBOL(kmod_api, kmod_module_get_path),
         LIBRARY_SYMBOL(kmod_api, kmod_module_get_softdeps),
         LIBRARY_SYMBOL(kmod_api, kmod_module_new_from_lookup),

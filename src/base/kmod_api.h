@@ -11,6 +11,7 @@ struct kmod_api {
     LIBRARY_FUNCTION(kmod_module_get_dependencies);
     LIBRARY_FUNCTION(kmod_module_get_module);
     LIBRARY_FUNCTION(kmod_module_get_name);
+    LIBRARY_FUNCTION(kmod_module_get_options);
     LIBRARY_FUNCTION(kmod_module_get_path);
     LIBRARY_FUNCTION(kmod_module_get_softdeps);
     LIBRARY_FUNCTION(kmod_module_new_from_lookup);

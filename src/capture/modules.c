@@ -11,11 +11,19 @@ enum {
     MODULE_SECONDS = 20, /* for each; the slowest are storage controllers that reset devices */
 };
 
+static int insert(int fd, const char *options)
+{
+    if (syscall(SYS_finit_module, fd, options, 0) == 0)
+        return 0;
+    /* ENODEV: for hardware that is not here. */
+    return errno == EEXIST || errno == ENODEV ? 0 : -errno;
+}
+
 /* path: of a module as it is loaded, and its parameters behind a blank. */
 static void load(struct span line)
 {
     struct span path, parameters;
-    char name[256], options[256];
+    char name[256], options[1024];
 
     (void)span_next_field(&line, ' ', &path);
     parameters = span_trim(line.p ? line : (struct span){ "", 0 });
@@ -26,11 +34,14 @@ static void load(struct span line)
     limit_set(MODULE_SECONDS);
     {
         _cleanup_close_ int fd = open(name, O_RDONLY | O_CLOEXEC);
+        int r = fd < 0 ? -errno : insert(fd, options);
 
-        /* ENODEV: for hardware that is not here. */
-        if (fd < 0 ||
-            (syscall(SYS_finit_module, fd, options, 0) < 0 && errno != EEXIST && errno != ENODEV))
-            say("cannot load %s: %s, ignoring", name, errno_text(-errno));
+        if (r < 0 && fd >= 0 && options[0] != '\0') {
+            say("cannot load %s with %s: %s; without", name, options, errno_text(-r));
+            r = insert(fd, "");
+        }
+        if (r < 0)
+            say("cannot load %s: %s, ignoring", name, errno_text(-r));
     }
     (void)unlink(name); /* the file lies in memory */
 }

@@ -154,6 +154,17 @@ static int note(json_t *inputs, const char *path, uint64_t size, int64_t mtime)
     return json_object_set_new(inputs, path, json_string(text)) < 0 ? -ENOMEM : 0;
 }
 
+static int note_module(json_t *inputs, const struct image_module *m)
+{
+    char key[128];
+    int r = note(inputs, m->path, m->size, m->mtime);
+
+    if (r < 0 || m->parameters[0] == '\0')
+        return r;
+    SAY(key, "what is set for the module %.64s", m->name);
+    return json_object_set_new(inputs, key, json_string(m->parameters)) < 0 ? -ENOMEM : 0;
+}
+
 static int note_inputs(struct recipe *r)
 {
     int ret = 0;
@@ -163,8 +174,7 @@ static int note_inputs(struct recipe *r)
     if (!r->inputs)
         return -ENOMEM;
     for (size_t i = 0; i < r->modules.n && ret == 0; i++)
-        ret = note(r->inputs, r->modules.items[i].path, r->modules.items[i].size,
-                   r->modules.items[i].mtime);
+        ret = note_module(r->inputs, &r->modules.items[i]);
     for (size_t i = 0; i < r->program.n && ret == 0; i++)
         ret = note(r->inputs, r->program.files[i].path, r->program.files[i].size,
                    r->program.files[i].mtime);
@@ -188,6 +198,9 @@ static int read_recipe(const struct context *context, const char *kernel, const 
         SAY(image->problem, "cannot find the modules of kernel %.64s: %s", kernel, strerror(-ret));
         return ret;
     }
+    ret = image_modules_set_parameters(&context->root, kernel, &r->modules);
+    if (ret < 0)
+        return ret;
     SAY(image->missing, "%s", r->modules.missing);
     image->n_modules = r->modules.n;
     ret = find_capture(r, image);
@@ -251,11 +264,12 @@ static int add_modules(struct writer *w, const struct recipe *r)
     int ret = 0;
 
     for (size_t i = 0; i < r->modules.n && ret == 0; i++) {
+        const struct image_module *m = &r->modules.items[i];
         char name[PATH_MAX];
 
-        SAY(name, "modules/%s.ko", r->modules.items[i].name);
-        (void)strbuf_printf(&list, "/%s\n", name);
-        ret = add_file(w, r->root, r->modules.items[i].path, name, 0644, true);
+        SAY(name, "modules/%s.ko", m->name);
+        (void)strbuf_printf(&list, "/%s%s%s\n", name, m->parameters[0] ? " " : "", m->parameters);
+        ret = add_file(w, r->root, m->path, name, 0644, true);
     }
     if (ret == 0 && list.failed)
         ret = -ENOMEM;

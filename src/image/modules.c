@@ -24,6 +24,7 @@ void image_modules_done(struct image_modules *modules)
     for (size_t i = 0; i < modules->n; i++) {
         free(modules->items[i].name);
         free(modules->items[i].path);
+        free(modules->items[i].parameters);
     }
     modules->n = 0;
 }
@@ -70,9 +71,10 @@ static int add_module(struct search *s, const char *name, const char *path)
         return -E2BIG;
     if (strncmp(path, s->below, n) != 0)
         return -EXDEV;
-    *m = (struct image_module){ .name = strdup(name) };
-    if (!m->name || asprintf(&m->path, "%s%s", s->dir, path + n) < 0) {
+    *m = (struct image_module){ .name = strdup(name), .parameters = strdup("") };
+    if (!m->name || !m->parameters || asprintf(&m->path, "%s%s", s->dir, path + n) < 0) {
         free(m->name);
+        free(m->parameters);
         return -ENOMEM;
     }
     s->out->n++;

@@ -7,8 +7,9 @@
 enum { MODULES_MAX = 128 };
 
 struct image_module {
-    char *name; /* owned */
-    char *path; /* owned; below the root */
+    char *name;       /* owned */
+    char *path;       /* owned; below the root */
+    char *parameters; /* owned; as finit_module(2) takes them, "" : none */
     int64_t mtime;
     uint64_t size; /* bytes, as it lies there */
 };
@@ -23,6 +24,11 @@ struct image_modules {
  * -ENOENT: it has no module tree. -E2BIG: more than MODULES_MAX. */
 int image_modules_find(const struct root *root, const char *kernel, const struct storage *storage,
                        struct image_modules *out) _must_check_;
+/* Fills in the parameters, as modprobe would: what modprobe.d(5) says, and MODULE.PARAMETER=VALUE of
+ * the running kernel's command line, which the kernel itself heeds only for what is built in. What
+ * is too long is left out, with a warning. -ENOENT, -ENOMEM. */
+int image_modules_set_parameters(const struct root *root, const char *kernel,
+                                 struct image_modules *modules) _must_check_;
 void image_modules_done(struct image_modules *modules); /* also the cleanup function */
 /* "/usr/lib/modules/KERNEL" or "/lib/modules/KERNEL", whichever is there. -ENOENT. */
 int image_modules_dir(const struct root *root, const char *kernel, char *buf,

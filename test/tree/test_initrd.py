@@ -177,7 +177,7 @@ def conf(folder):
 
 
 def loaded(folder):
-    names = (folder / "modules.list").read_text().splitlines()
+    names = [line.split()[0] for line in (folder / "modules.list").read_text().splitlines()]
     assert all(name.startswith("/modules/") for name in names)
     assert sorted(name[9:] for name in names) == sorted(p.name for p in (folder / "modules").iterdir())
     return [name[9:-3] for name in names]
@@ -200,6 +200,30 @@ def test_each_kind_of_disk(tmp_path, disk):
     assert (folder / "init").read_text() == "the capture program"
     assert os.access(folder / "init", os.X_OK)
     assert {"dev", "proc", "sys"} <= {path.name for path in folder.iterdir()}
+
+
+def test_module_parameters_come_along(tmp_path):
+    """The capture program loads modules without modprobe, which would look for them."""
+    machine = Machine(tmp_path / "tree", "nvme0n1p8")
+    machine.write("usr/lib/modprobe.d/a.conf", "options ext4 never=1\n")
+    machine.write("etc/modprobe.d/a.conf", "options nvme poll_queues=2\\\n io_queue_depth=64\n"
+                  "options unused x=1\noptions crc16\n")
+    machine.write("etc/modprobe.d/b.conf", f"options mbcache long={'x' * 1000}\n")
+    machine.write("proc/cmdline", "quiet nvme_core.default_ps_max_latency_us=0 nvme-core.multipath "
+                  "nvme.poll_queues=2 nvme.poll_queues=3 jbd2.text=\"two words\" nvme.=1\n")
+    assert "mbcache is too long" in machine.build().stderr
+    folder = unpack(machine.image(), tmp_path / "image")
+    lines = (folder / "modules.list").read_text().splitlines()
+    assert {line.split()[0][9:-3]: line.partition(" ")[2] for line in lines if " " in line} == {
+        "nvme": "poll_queues=2 io_queue_depth=64 poll_queues=3",
+        "nvme_core": "default_ps_max_latency_us=0 multipath", "jbd2": 'text="two words"'}
+    machine.write("etc/modprobe.d/a.conf", "options nvme poll_queues=1\n")
+    assert "what is set for the module nvme has changed" in machine.build().stdout
+    machine.write("proc/cmdline", "quiet\n")
+    machine.write("usr/lib/modprobe.d/a.conf", "")
+    machine.write("etc/modprobe.d/a.conf", "")
+    assert "is not needed any more" in machine.build().stdout
+    assert " " not in (unpack(machine.image(), tmp_path / "none") / "modules.list").read_text()
 
 
 def test_image_is_its_owners_alone(tmp_path):
