@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
 #include <elf.h>
+#include <stddef.h>
 
 #include "image/elf_needs.h"
 
@@ -90,4 +92,14 @@ bool elf_read_needs(struct span bytes, struct elf_needs *out)
             return false;
     }
     return true;
+}
+
+bool elf_is_same_kind(struct span a, struct span b)
+{
+    const size_t machine = offsetof(Elf64_Ehdr, e_machine); /* the same in both word sizes */
+
+    static_assert(offsetof(Elf64_Ehdr, e_machine) + sizeof(Elf64_Half) == ELF_KIND_BYTES, "elf.h");
+    return a.n >= ELF_KIND_BYTES && b.n >= ELF_KIND_BYTES && memcmp(a.p, ELFMAG, SELFMAG) == 0 &&
+           memcmp(a.p, b.p, EI_DATA + 1) == 0 &&
+           memcmp(a.p + machine, b.p + machine, sizeof(Elf64_Half)) == 0;
 }

@@ -8,7 +8,7 @@
 #include "base/macro.h"
 #include "base/span.h"
 
-enum { ELF_MAX_NEEDED = 64 };
+enum { ELF_MAX_NEEDED = 64, ELF_KIND_BYTES = 20 };
 
 struct elf_needs {
     struct span interpreter;               /* "/lib64/ld-linux-x86-64.so.2"; empty: none */
@@ -19,3 +19,6 @@ struct elf_needs {
 /* The spans point into bytes, which are those of the whole file. False: no such program, or it is
  * damaged. */
 bool elf_read_needs(struct span bytes, struct elf_needs *out);
+/* Whether both are of one word size, byte order and machine, as ld.so asks of a library; of each
+ * the first ELF_KIND_BYTES suffice. */
+bool elf_is_same_kind(struct span a, struct span b);

@@ -24,9 +24,9 @@ struct image_modules {
  * -ENOENT: it has no module tree. -E2BIG: more than MODULES_MAX. */
 int image_modules_find(const struct root *root, const char *kernel, const struct storage *storage,
                        struct image_modules *out) _must_check_;
-/* Fills in the parameters, as modprobe would: what modprobe.d(5) says, and MODULE.PARAMETER=VALUE of
- * the running kernel's command line, which the kernel itself heeds only for what is built in. What
- * is too long is left out, with a warning. -ENOENT, -ENOMEM. */
+/* Fills in the parameters, as modprobe would: what modprobe.d(5) says, and MODULE.PARAMETER=VALUE
+ * of the running kernel's command line, which the kernel itself heeds only for what is built in.
+ * What is too long is left out, with a warning. -ENOENT, -ENOMEM. */
 int image_modules_set_parameters(const struct root *root, const char *kernel,
                                  struct image_modules *modules) _must_check_;
 void image_modules_done(struct image_modules *modules); /* also the cleanup function */

@@ -56,6 +56,28 @@ static int add_file(const struct root *root, const char *path, struct program *p
     return 0;
 }
 
+static ssize_t read_head(const struct root *root, const char *path, char head[ELF_KIND_BYTES])
+{
+    _cleanup_close_ int fd = root_open(root, path, O_RDONLY, 0);
+
+    return fd < 0 ? fd : pread(fd, head, ELF_KIND_BYTES, 0);
+}
+
+/* A library of another word size is passed over, as ld.so does: where programs of 32 bits run, as
+ * Steam, one directory of the list has theirs. */
+static bool is_fit(const struct root *root, const char *path, const struct program *p)
+{
+    char head[ELF_KIND_BYTES], own[ELF_KIND_BYTES];
+    ssize_t n, n_own;
+
+    if (p->n == 0)
+        return true;
+    n = read_head(root, path, head);
+    n_own = read_head(root, p->files[0].path, own);
+    return n > 0 && n_own > 0 &&
+           elf_is_same_kind(span_bytes(head, (size_t)n), span_bytes(own, (size_t)n_own));
+}
+
 static int find_in(const struct root *root, const char *const *dirs, size_t n, const char *name,
                    struct program *p)
 {
@@ -65,6 +87,8 @@ static int find_in(const struct root *root, const char *const *dirs, size_t n, c
         int r;
 
         (void)snprintf(path, sizeof(path), "%s/%s", dirs[i], name);
+        if (!root_exists(root, path) || !is_fit(root, path, p))
+            continue;
         r = add_file(root, path, p);
         if (r != -ENOENT && r != -ENOTDIR)
             return r;

@@ -439,6 +439,26 @@ def test_makedumpfile_with_its_libraries(tmp_path):
         assert done.returncode == 0 and "makedumpfile: version" in done.stdout + done.stderr
 
 
+def test_libraries_of_32_bits_are_passed_over(tmp_path):
+    """Where Steam runs, /usr/lib has them, and /usr/lib64 the others."""
+    machine = Machine(tmp_path / "tree")
+    machine.config(FULL_COREDUMP="1", MAKEDUMPFILE_COREDUMP_CMD="true")
+    for name in ["/usr/bin/true", *(line.split()[-2] for line in subprocess.run(
+            ["ldd", "/usr/bin/true"], capture_output=True, text=True, check=True).stdout.splitlines()
+            if "/" in line)]:
+        data = bytearray(pathlib.Path(name).read_bytes())
+        if name == "/usr/bin/true" or "ld-" in name:
+            machine.write(name[1:], data)
+            continue
+        machine.write(f"usr/lib64/{os.path.basename(name)}", data)
+        data[4] = 1  # ELFCLASS32
+        machine.write(f"usr/lib/{os.path.basename(name)}", data)
+    done = machine.build()
+    assert "whole" not in done.stderr
+    folder = unpack(machine.image(), tmp_path / "image")
+    assert (folder / "usr/lib64/libc.so.6").exists() and not (folder / "usr/lib/libc.so.6").exists()
+
+
 def test_missing_library_is_said(tmp_path):
     machine = Machine(tmp_path / "tree")
     machine.config(FULL_COREDUMP="1", MAKEDUMPFILE_COREDUMP_CMD="/usr/bin/true")
