@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/atomic_file.h"
 #include "base/json_file.h"
@@ -23,6 +24,7 @@ enum {
     MAX_DIRS = 64,
     MAX_ANSWER = 16 << 10,
     ASK_SECONDS = 5,
+    DAY = 24 * 60 * 60,
     LOCK_TIMEOUT_MS = 10000,
 };
 
@@ -376,6 +378,20 @@ static int save_notes(int state, const char *notes, const struct recipe *r,
     return top ? json_file_write(state, notes, top) : -ENOMEM;
 }
 
+/* An image's time is that of its last use, to the day. */
+static int64_t days_unused(const struct stat *st)
+{
+    return (time(NULL) - st->st_mtim.tv_sec) / DAY;
+}
+
+static void note_use(const struct spool *spool, const char *name)
+{
+    struct stat st;
+
+    if (fstatat(spool->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && days_unused(&st) != 0)
+        (void)utimensat(spool->fd, name, NULL, AT_SYMLINK_NOFOLLOW); /* at worst it goes too soon */
+}
+
 static int ensure_in(const struct spool *spool, const char *name, bool force,
                      const struct recipe *r, struct image *image)
 {
@@ -386,8 +402,10 @@ static int ensure_in(const struct spool *spool, const char *name, bool force,
     if (state < 0)
         return state;
     SAY(notes, "%.*s.json", (int)(strlen(name) - strlen(".img")), name);
-    if (is_current(spool, state, name, notes, r, image) && !force)
+    if (is_current(spool, state, name, notes, r, image) && !force) {
+        note_use(spool, name);
         return 0;
+    }
     if (!image->why[0])
         SAY(image->why, "it was asked for");
     ret = write_to(spool->fd, name, r, &image->size);
@@ -472,12 +490,15 @@ void image_prune(const struct context *context)
     while (dir && (entry = readdir(dir))) {
         struct span name = span_str(entry->d_name);
         char kernel[NAME_MAX + 1], modules[PATH_MAX], notes[NAME_MAX + 32];
+        struct stat st;
 
         if (!span_skip(&name, IMAGE_PREFIX) || !span_ends(name, ".img"))
             continue;
         name.n -= strlen(".img");
         (void)span_copy(name, kernel, sizeof(kernel));
-        if (image_modules_dir(&context->root, kernel, modules, sizeof(modules)) != -ENOENT)
+        if (image_modules_dir(&context->root, kernel, modules, sizeof(modules)) != -ENOENT ||
+            fstatat(spool.fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            days_unused(&st) < IMAGE_KEEP_DAYS)
             continue;
         if (unlink_durable(spool.fd, entry->d_name) == 0)
             log_info("removed the capture image of %s, a kernel that is gone", kernel);

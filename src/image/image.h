@@ -13,6 +13,8 @@
 
 #define IMAGE_CAPTURE "/usr/lib/kdump-steamos/capture"
 
+enum { IMAGE_KEEP_DAYS = 60 };
+
 struct image {
     char path[PATH_MAX]; /* below the root */
     uint64_t size;       /* bytes */
@@ -35,7 +37,9 @@ int image_ensure(const struct context *context, const char *kernel, bool force,
 /* The same, written to a file that the caller names. */
 int image_write(const struct context *context, const char *kernel, const char *file,
                 struct image *out) _must_check_;
-/* Removes our images of kernels whose modules are gone. Others' images are never touched. */
+/* Removes our images of kernels whose modules are gone, when they were not needed for
+ * IMAGE_KEEP_DAYS: where two systems take turns on one machine, as on SteamOS, the other one's
+ * kernel is not gone, and both have this kdump folder. Others' images are never touched. */
 void image_prune(const struct context *context);
 
 extern const struct verb verb_initrd;

@@ -36,10 +36,14 @@ int image_modules_dir(const struct root *root, const char *kernel, char *buf, si
     if (!kernel[0] || strchr(kernel, '/') || kernel[0] == '.')
         return -EINVAL;
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        struct stat st;
+        int r;
+
         if (snprintf(buf, size, "%s/%s", places[i], kernel) >= (int)size)
             return -ENAMETOOLONG;
-        if (root_exists(root, buf))
-            return 0;
+        r = root_stat(root, buf, &st);
+        if (r != -ENOENT && r != -ENOTDIR)
+            return r;
     }
     return -ENOENT;
 }

@@ -30,6 +30,7 @@ int image_modules_find(const struct root *root, const char *kernel, const struct
 int image_modules_set_parameters(const struct root *root, const char *kernel,
                                  struct image_modules *modules) _must_check_;
 void image_modules_done(struct image_modules *modules); /* also the cleanup function */
-/* "/usr/lib/modules/KERNEL" or "/lib/modules/KERNEL", whichever is there. -ENOENT. */
+/* "/usr/lib/modules/KERNEL" or "/lib/modules/KERNEL", whichever is there. -ENOENT: none is;
+ * another error: it cannot be told. */
 int image_modules_dir(const struct root *root, const char *kernel, char *buf,
                       size_t size) _must_check_;
