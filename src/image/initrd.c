@@ -12,6 +12,21 @@ static int running_kernel(const struct context *context, char *buf, size_t size)
     return r < 0 ? log_error_errno(r, "cannot read which kernel runs; name one with --kernel=") : 0;
 }
 
+/* What is loaded is a copy of the image as it was. */
+static void say_loaded(const struct context *context, const char *kernel)
+{
+    char running[128], loaded[8];
+
+    if (root_read_line(&context->root, "/proc/sys/kernel/osrelease", running, sizeof(running)) ==
+            0 &&
+        strcmp(running, kernel) == 0 &&
+        root_read_line(&context->root, "/sys/kernel/kexec_crash_loaded", loaded, sizeof(loaded)) ==
+            0 &&
+        strcmp(loaded, "1") == 0)
+        log_notice("a crash still starts what was loaded before; to load the new image: "
+                   "kdump-steamos arm");
+}
+
 static int run_initrd(struct context *context, int argc, char **argv)
 {
     static const struct option options[] = { { "kernel", required_argument, NULL, 'k' },
@@ -51,6 +66,8 @@ static int run_initrd(struct context *context, int argc, char **argv)
            (unsigned long long)(image.size + 1023) / 1024, image.storage.target,
            image.storage.device, image.storage.fstype, image.n_modules,
            image.rebuilt ? "; made anew: " : "; is up to date", image.why);
+    if (image.rebuilt && !output)
+        say_loaded(context, kernel);
     if (image.missing[0])
         log_warning("kernel %s does not know %s; if it is not built in, nothing can be saved",
                     kernel, image.missing);

@@ -387,6 +387,16 @@ def test_made_anew_only_when_something_changed(tmp_path):
         assert "up to date" in machine.build().stdout
 
 
+def test_what_is_loaded_stays_until_arm(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    assert "still starts" not in machine.build().stderr
+    machine.write("sys/kernel/kexec_crash_loaded", "1\n")
+    assert "still starts" not in machine.build().stderr
+    assert "to load the new image: kdump-steamos arm" in machine.build("--force").stderr
+    machine.modules("6.1.100-valve1")
+    assert "still starts" not in machine.build("--kernel=6.1.100-valve1").stderr
+
+
 def test_images_of_kernels_that_are_gone_go(tmp_path):
     """But not at once: it may be the other system's of two that take turns."""
     machine = Machine(tmp_path / "tree")
