@@ -123,6 +123,8 @@ static int print_kdump_plan(const struct arming *a)
     else
         printf("plan: load the crash kernel %s\n      command line: %s\n", a->kdump.image,
                p->cmdline);
+    if (p->action == KDUMP_LOAD && p->left_out[0] != '\0')
+        printf("      without, for it would be too long: %s\n", p->left_out);
     return EXIT_SUCCESS;
 }
 

@@ -7,6 +7,8 @@
 
 #define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
 
+enum { MAX_PARAMS = 512 }; /* that are passed on; a command line of the running kernel has 4096 bytes */
+
 /* ---- the command line ---- */
 
 /* What must not be on it. A name that ends in '*' is a prefix. */
@@ -87,14 +89,70 @@ static void add_param(struct strbuf *out, const struct cmdline_param *p)
     (void)strbuf_char(out, ' ');
 }
 
-void kdump_cmdline(struct span running, char *buf, size_t size)
+static size_t written_size(const struct cmdline_param *p)
 {
-    _cleanup_strbuf_ struct strbuf text = { .max = size - 1 };
-    struct cmdline_param p;
+    _cleanup_strbuf_ struct strbuf text = { 0 };
 
-    while (cmdline_next(&running, &p))
-        if (!is_dropped(p.name))
-            add_param(&text, &p);
+    add_param(&text, p);
+    return text.failed ? SIZE_MAX / (2 * MAX_PARAMS) : text.n;
+}
+
+/* The longest first; where the crash kernel says something at all is worth most. */
+static size_t choose_to_leave(const struct cmdline_param *params, const bool *left, size_t n)
+{
+    size_t chosen = 0, longest = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bool console = cmdline_name_is(params[i].name, "console") ||
+                       cmdline_name_is(params[i].name, "earlycon");
+        size_t weight = console ? 1 : 1 + written_size(&params[i]);
+
+        if (!left[i] && weight >= longest) {
+            longest = weight;
+            chosen = i;
+        }
+    }
+    return chosen;
+}
+
+static void note_left_out(struct span name, char *buf, size_t size)
+{
+    size_t n = strlen(buf);
+
+    (void)snprintf(buf + n, size - n, "%s%.*s", n > 0 ? " " : "", (int)MIN(name.n, (size_t)64),
+                   name.p);
+}
+
+void kdump_cmdline(struct span running, char *buf, size_t size, char *left_out, size_t left_size)
+{
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+    struct cmdline_param params[MAX_PARAMS], p;
+    bool left[MAX_PARAMS] = { false };
+    size_t n = 0, total = sizeof(added); /* with the NUL */
+
+    left_out[0] = '\0';
+    while (cmdline_next(&running, &p)) {
+        if (is_dropped(p.name))
+            continue;
+        if (n == MAX_PARAMS) {
+            note_left_out(p.name, left_out, left_size);
+            continue;
+        }
+        total += written_size(&p);
+        params[n++] = p;
+    }
+    while (total > size && n > 0) {
+        size_t i = choose_to_leave(params, left, n);
+
+        if (left[i])
+            break;
+        left[i] = true;
+        total -= written_size(&params[i]);
+        note_left_out(params[i].name, left_out, left_size);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!left[i])
+            add_param(&text, &params[i]);
     (void)strbuf_str(&text, added);
     if (text.failed || !span_copy(strbuf_view(&text), buf, size))
         (void)span_copy(span_str(added), buf, size);
@@ -104,19 +162,25 @@ void kdump_cmdline(struct span running, char *buf, size_t size)
 
 enum { HEADER_MAGIC = 0x202, HEADER_VERSION = 0x20e, SETUP = 0x200 };
 
-bool kdump_is_kernel(struct span head, const char *release)
+#if defined(__x86_64__) || defined(__i386__)
+#define NO_HEADER KDUMP_OTHER /* kexec takes nothing else */
+#else
+#define NO_HEADER KDUMP_UNKNOWN
+#endif
+
+enum kdump_match kdump_match_kernel(struct span head, const char *release)
 {
     size_t at, n = strlen(release);
 
     if (head.n < SETUP + 0x100 || memcmp(head.p + HEADER_MAGIC, "HdrS", 4) != 0)
-        return true;
+        return NO_HEADER;
     at = (uint8_t)head.p[HEADER_VERSION] + (size_t)(uint8_t)head.p[HEADER_VERSION + 1] * 256;
     if (at == 0)
-        return true;
+        return KDUMP_UNKNOWN;
     at += SETUP;
-    if (at + n + 1 > head.n)
-        return false;
-    return memcmp(head.p + at, release, n) == 0 && (head.p[at + n] == ' ' || head.p[at + n] == '\0');
+    if (at + n + 1 > head.n || memcmp(head.p + at, release, n) != 0)
+        return KDUMP_OTHER;
+    return head.p[at + n] == ' ' || head.p[at + n] == '\0' ? KDUMP_SAME : KDUMP_OTHER;
 }
 
 /* ---- the plan ---- */
@@ -151,7 +215,8 @@ void kdump_plan_make(const struct kdump_facts *f, bool ours, struct kdump_plan *
                    "after an update of the kernel, reboot; else put the kernel where it is looked "
                    "for: /boot/vmlinuz-VERSION or /usr/lib/modules/VERSION/vmlinuz");
     }
-    kdump_cmdline(span_str(f->cmdline), p.cmdline, sizeof(p.cmdline));
+    kdump_cmdline(span_str(f->cmdline), p.cmdline, sizeof(p.cmdline), p.left_out,
+                  sizeof(p.left_out));
     *out = p;
 }
 
@@ -183,8 +248,8 @@ void kdump_explain(int error, uint64_t reserved, struct kdump_plan *p)
     };
 
     if (error == -EADDRNOTAVAIL) {
-        SAY(p->reason, "the crash kernel and its image do not fit into the %" PRIu64
-                       " MiB that are reserved",
+        SAY(p->reason,
+            "the crash kernel and its image do not fit into the %" PRIu64 " MiB that are reserved",
             reserved >> 20);
         SAY(p->advice, "reserve more: CRASHKERNEL= in /etc/default/kdump, or crashkernel= where "
                        "you set it, and reboot");

@@ -61,6 +61,10 @@ int kdump_arm(const struct context *context, const struct arm_state *state, stru
         return image;
     r = kdump_execute(&context->root, context->ops, &a->kdump, image, &a->kdump_plan, result);
     marker->loaded_kdump |= result->loaded;
+    if (r == 0 && a->kdump_plan.left_out[0] != '\0')
+        log_warning("the crash kernel's command line has no room for %s", a->kdump_plan.left_out);
+    if (r == 0 && a->kdump_plan.warning[0] != '\0')
+        log_warning("%s", a->kdump_plan.warning);
     return r;
 }
 

@@ -5,6 +5,7 @@
 
 #include "arm/kdump.h"
 #include "base/log.h"
+#include "image/image.h"
 
 #define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
 
@@ -25,6 +26,17 @@ static int verify(const struct root *root, struct kdump_plan *plan, struct kdump
         (void)span_to_u64(size, &result->reserved);
     }
     return 0;
+}
+
+static void judge_size(const struct kdump_result *result, struct kdump_plan *plan)
+{
+    uint64_t needed = image_memory_needed(result->image);
+
+    if (needed > result->reserved)
+        SAY(plan->warning,
+            "the crash kernel may need %llu MiB, and %llu are reserved: a crash may be lost; set "
+            "CRASHKERNEL= in /etc/default/kdump, or crashkernel= where you have set it",
+            (unsigned long long)(needed >> 20), (unsigned long long)(result->reserved >> 20));
 }
 
 int kdump_execute(const struct root *root, const struct sysops *ops,
@@ -49,5 +61,8 @@ int kdump_execute(const struct root *root, const struct sysops *ops,
         return r;
     }
     result->loaded = true;
-    return verify(root, plan, result);
+    r = verify(root, plan, result);
+    if (r == 0)
+        judge_size(result, plan);
+    return r;
 }

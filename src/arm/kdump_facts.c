@@ -9,15 +9,18 @@
 
 enum { HEAD = 32 << 10, MAX_MEMINFO = 64 << 10, MAX_ENTRIES = 1000 };
 
-/* The start of a file is enough to tell which kernel it is. */
-static bool try_file(const struct root *root, const char *path, struct kdump_facts *f)
+/* The start of a file is enough to tell which kernel it is. One that does not say so is taken by
+ * its name: named: the path is that of this release, or the boot loader's own. */
+static bool try_file(const struct root *root, const char *path, bool named, struct kdump_facts *f)
 {
+    enum kdump_match match;
     _cleanup_strbuf_ struct strbuf head = { 0 };
     int r = root_read(root, path, HEAD, &head);
 
     if (r < 0 && r != -EFBIG)
         return false;
-    if (head.n < HEAD || !kdump_is_kernel(strbuf_view(&head), f->kernel)) {
+    match = kdump_match_kernel(strbuf_view(&head), f->kernel);
+    if (head.n < HEAD || match == KDUMP_OTHER || (match == KDUMP_UNKNOWN && !named)) {
         log_debug("%s is not Linux %s", path, f->kernel);
         return false;
     }
@@ -35,7 +38,7 @@ static bool try_format(const struct root *root, struct kdump_facts *f, const cha
     va_start(ap, fmt);
     n = vsnprintf(path, sizeof(path), fmt, ap);
     va_end(ap);
-    return n > 0 && n < (int)sizeof(path) && try_file(root, path, f);
+    return n > 0 && n < (int)sizeof(path) && try_file(root, path, true, f);
 }
 
 /* What the boot loader calls it: from the root of its file system, which is mounted on /, /boot or
@@ -69,6 +72,16 @@ static bool is_kernel_name(const struct dirent *entry)
            span_starts(name, "kernel-") || span_starts(name, "Image");
 }
 
+static bool try_entry(const struct root *root, const char *dir, const char *name,
+                      struct kdump_facts *f)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+    return n > 0 && n < (int)sizeof(path) &&
+           try_file(root, path, span_contains(span_str(name), f->kernel), f);
+}
+
 /* Distributions that have one name for each flavour of kernel: /boot/vmlinuz-linux. */
 static bool try_folder(const struct root *root, const char *path, struct kdump_facts *f)
 {
@@ -76,7 +89,7 @@ static bool try_folder(const struct root *root, const char *path, struct kdump_f
     const struct dirent *entry;
 
     for (unsigned i = 0; dir && i < MAX_ENTRIES && (entry = readdir(dir)); i++)
-        if (is_kernel_name(entry) && try_format(root, f, "%s/%s", path, entry->d_name))
+        if (is_kernel_name(entry) && try_entry(root, path, entry->d_name, f))
             return true;
     return false;
 }
@@ -145,8 +158,8 @@ static uint64_t read_number(const struct root *root, const char *path, bool *fou
     uint64_t number = 0;
     char line[32];
 
-    *found = root_read_line(root, path, line, sizeof(line)) == 0 &&
-             span_to_u64(span_str(line), &number);
+    *found =
+        root_read_line(root, path, line, sizeof(line)) == 0 && span_to_u64(span_str(line), &number);
     return number;
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "image/image.h"
 #include "parse/cmdline.h"
 #include "parse/grub_defaults.h"
 #include "pstore/backend.h"
@@ -11,12 +12,6 @@
 enum { MAX_FILE = 256 << 10, STAMP = 14 };
 
 static const char *const places[] = { "/etc/default/grub.d/kdump-steamos.cfg", "/etc/default/grub" };
-
-/* A kernel of 6.1 with an image of 0.7 MiB works in 88 MiB, with one of 2 MiB in 92. */
-static uint64_t estimate(uint64_t image)
-{
-    return image > 0 ? (84ULL << 20) + 4 * image : 0;
-}
 
 static uint64_t read_number(const struct root *root, const char *path, bool *found)
 {
@@ -92,7 +87,7 @@ int crash_kernel_read(const struct root *root, const struct spool *spool, struct
         (void)span_copy(value, k.crashkernel, sizeof(k.crashkernel));
     if (spool)
         read_spool(root, spool, &k);
-    k.needed = estimate(k.image);
+    k.needed = image_memory_needed(k.image);
     r = read_next(root, strbuf_view(&cmdline), &k);
     if (r < 0)
         return r;

@@ -102,6 +102,14 @@ def test_loads_what_is_reserved(machine):
     assert "root=" not in text and "crashkernel=" not in text
 
 
+def test_what_the_command_line_has_no_room_for_is_said(machine):
+    machine.write("proc/cmdline", f"console=ttyS0 pci=noacpi long={'x' * 1900} crashkernel=256M\n")
+    machine.write("sys/kernel/kexec_crash_size", f"{256 << 20}\n")
+    status, text = machine.run("arm")
+    assert status == 0 and "command line: console=ttyS0 pci=noacpi nr_cpus=1" in text
+    assert "it would be too long: long\n" in text
+
+
 def test_what_early_boot_leaves_for_late(machine):
     """Where the capture image lies on a file system that was not mounted, the crash kernel is
     missing; where it is loaded, or pstore records, nothing is left to do."""

@@ -9,9 +9,9 @@
 #else
 #define ONE_CPU "nr_cpus=1"
 #endif
-#define ADDED                                                                                 \
-    ONE_CPU " reset_devices irqpoll panic=5 initcall_blacklist=tracer_init_tracefs "          \
-            "cgroup_disable=memory numa=off transparent_hugepage=never audit=0 lsm= "         \
+#define ADDED                                                                         \
+    ONE_CPU " reset_devices irqpoll panic=5 initcall_blacklist=tracer_init_tracefs "  \
+            "cgroup_disable=memory numa=off transparent_hugepage=never audit=0 lsm= " \
             "mitigations=off"
 
 static void command_lines(void **state)
@@ -35,42 +35,88 @@ static void command_lines(void **state)
         { "pcie_aspm=off -- init.arg crashkernel=1M", "pcie_aspm=off " ADDED },
         { "rootwait panic-on-warn reset-devices a-b=c", "a-b=c " ADDED },
     };
-    char buf[KDUMP_CMDLINE_MAX];
+    char buf[KDUMP_CMDLINE_MAX], left[64];
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        kdump_cmdline(span_str(cases[i].running), buf, sizeof(buf));
+        kdump_cmdline(span_str(cases[i].running), buf, sizeof(buf), left, sizeof(left));
         assert_string_equal(buf, cases[i].crash);
+        assert_string_equal(left, "");
     }
+}
+
+/* A parameter of so many bytes, with the blank behind it. */
+static void add(struct strbuf *out, const char *name, size_t n)
+{
+    (void)strbuf_printf(out, "%s=", name);
+    for (size_t i = strlen(name) + 2; i < n; i++)
+        (void)strbuf_char(out, 'y');
+    (void)strbuf_char(out, ' ');
 }
 
 static void too_long(void **state)
 {
-    char buf[KDUMP_CMDLINE_MAX], running[4096];
+    const size_t room = KDUMP_CMDLINE_MAX - sizeof(ADDED);
+    _cleanup_strbuf_ struct strbuf running = { 0 }, wanted = { 0 };
+    char buf[KDUMP_CMDLINE_MAX], left[64];
 
-    (void)snprintf(running, sizeof(running), "console=ttyS0 x=");
-    memset(running + strlen(running), 'y', 3000 - strlen(running));
-    running[3000] = '\0';
-    kdump_cmdline(span_str(running), buf, sizeof(buf));
+    /* just fits */
+    add(&running, "x", room);
+    kdump_cmdline(strbuf_view(&running), buf, sizeof(buf), left, sizeof(left));
+    assert_string_equal(left, "");
+    assert_int_equal(strlen(buf), KDUMP_CMDLINE_MAX - 1);
+
+    /* The longest go, and no more than have to. */
+    strbuf_clear(&running);
+    (void)strbuf_str(&running, "pci=noacpi console=ttyS0,115200n8 ");
+    add(&running, "long", 700);
+    add(&running, "longer", 900);
+    (void)strbuf_str(&running, "iommu=soft ");
+    add(&running, "longest", 1200);
+    kdump_cmdline(strbuf_view(&running), buf, sizeof(buf), left, sizeof(left));
+    assert_string_equal(left, "longest");
+    (void)strbuf_str(&wanted, "pci=noacpi console=ttyS0,115200n8 ");
+    add(&wanted, "long", 700);
+    add(&wanted, "longer", 900);
+    (void)strbuf_str(&wanted, "iommu=soft " ADDED);
+    assert_string_equal(buf, strbuf_cstr(&wanted));
+
+    /* Consoles are the last to go. */
+    strbuf_clear(&running);
+    (void)strbuf_str(&running, "console=ttyS0 ");
+    for (unsigned i = 0; i < 700; i++)
+        (void)strbuf_printf(&running, "a%u ", i);
+    kdump_cmdline(strbuf_view(&running), buf, sizeof(buf), left, sizeof(left));
+    assert_true(strncmp(buf, "console=ttyS0 a0 ", 17) == 0 && left[0] != '\0');
+    strbuf_clear(&running);
+    add(&running, "console", KDUMP_CMDLINE_MAX);
+    kdump_cmdline(strbuf_view(&running), buf, sizeof(buf), left, sizeof(left));
     assert_string_equal(buf, ADDED);
+    assert_string_equal(left, "console");
 }
+
+#ifdef __x86_64__
+#define NO_HEADER KDUMP_OTHER
+#else
+#define NO_HEADER KDUMP_UNKNOWN
+#endif
 
 static void kernel_files(void **state)
 {
     static char head[4096];
     const struct span file = span_bytes(head, sizeof(head));
 
-    assert_true(kdump_is_kernel(file, "6.1.0-56-amd64")); /* no header: not for us to judge */
+    assert_int_equal(kdump_match_kernel(file, "6.1.0-56-amd64"), NO_HEADER);
     memcpy(head + 0x202, "HdrS", 4);
-    assert_true(kdump_is_kernel(file, "6.1.0-56-amd64"));
+    assert_int_equal(kdump_match_kernel(file, "6.1.0-56-amd64"), KDUMP_UNKNOWN);
     head[0x20e] = 0x40;
     head[0x20f] = 0x02;
     (void)snprintf(head + 0x440, 64, "6.1.0-56-amd64 (debian@x) #1 SMP");
-    assert_true(kdump_is_kernel(file, "6.1.0-56-amd64"));
-    assert_false(kdump_is_kernel(file, "6.1.0-56"));
-    assert_false(kdump_is_kernel(file, "6.1.0-57-amd64"));
+    assert_int_equal(kdump_match_kernel(file, "6.1.0-56-amd64"), KDUMP_SAME);
+    assert_int_equal(kdump_match_kernel(file, "6.1.0-56"), KDUMP_OTHER);
+    assert_int_equal(kdump_match_kernel(file, "6.1.0-57-amd64"), KDUMP_OTHER);
     head[0x20f] = (char)0xff; /* beyond what was read */
-    assert_false(kdump_is_kernel(file, "6.1.0-56-amd64"));
-    assert_true(kdump_is_kernel(span_bytes(head, 100), "6.1.0-56-amd64"));
+    assert_int_equal(kdump_match_kernel(file, "6.1.0-56-amd64"), KDUMP_OTHER);
+    assert_int_equal(kdump_match_kernel(span_bytes(head, 100), "6.1.0-56-amd64"), NO_HEADER);
 }
 
 static struct kdump_facts good(void)
@@ -115,10 +161,14 @@ static void explanations(void **state)
         int error;
         const char *text;
     } cases[] = {
-        { -EKEYREJECTED, "signed by a key" }, { -EPERM, "not permitted" },
-        { -ENODATA, "no signature" },         { -EADDRNOTAVAIL, "do not fit into the 96 MiB" },
-        { -ENOMEM, "too little memory" },     { -ENOSYS, "no kexec_file_load" },
-        { -EBUSY, "another program" },        { -ENOEXEC, "none that can be started" },
+        { -EKEYREJECTED, "signed by a key" },
+        { -EPERM, "not permitted" },
+        { -ENODATA, "no signature" },
+        { -EADDRNOTAVAIL, "do not fit into the 96 MiB" },
+        { -ENOMEM, "too little memory" },
+        { -ENOSYS, "no kexec_file_load" },
+        { -EBUSY, "another program" },
+        { -ENOEXEC, "none that can be started" },
         { -EXDEV, "cannot load" },
     };
     struct kdump_plan p;
@@ -140,6 +190,16 @@ static void write_kernel(struct unit_tree *t, const char *path, const char *rele
     file[0x20f] = 0x02;
     (void)snprintf(file + 0x400, 64, "%s (a@b) #1", release);
     unit_write(t, path, file, sizeof(file));
+}
+
+/* Where in the file the text of its release is; 0: nowhere. */
+static void patch_version(struct unit_tree *t, const char *path, uint16_t at)
+{
+    int fd = root_open(&t->root, path, O_WRONLY, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, &at, sizeof(at), 0x20e), sizeof(at));
+    (void)close(fd);
 }
 
 static void facts(void **state)
@@ -164,6 +224,8 @@ static void facts(void **state)
     unit_write_str(t, "/sys/kernel/kexec_crash_loaded", "0\n");
     unit_write_str(t, "/sys/kernel/kexec_crash_size", "100663296\n");
     write_kernel(t, "/boot/vmlinuz-old", "6.0.9");
+    write_kernel(t, "/boot/linux-nameless", ""); /* it does not say which it is */
+    patch_version(t, "/boot/linux-nameless", 0);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char path[256];
 
@@ -182,6 +244,11 @@ static void facts(void **state)
     assert_int_equal(kdump_facts_read(&t->root, &f), 0);
     assert_string_equal(f.image, "");
     assert_string_equal(f.crashkernel, "96M,low");
+    /* One that does not say which it is, is taken by its name. */
+    write_kernel(t, "/boot/vmlinuz-6.1.0", "");
+    patch_version(t, "/boot/vmlinuz-6.1.0", 0);
+    assert_int_equal(kdump_facts_read(&t->root, &f), 0);
+    assert_string_equal(f.image, "/boot/vmlinuz-6.1.0");
 }
 
 /* ---- doing it ---- */
@@ -230,6 +297,12 @@ static void execution(void **state)
     assert_string_equal(k.cmdline, ADDED);
     assert_string_equal(k.kernel, "HdrS");
     assert_string_equal(k.image, "init");
+    assert_string_equal(p.warning, "");
+
+    /* 84 MiB and four times the image */
+    unit_write_str(t, "/sys/kernel/kexec_crash_size", "83886080\n");
+    assert_int_equal(kdump_execute(&t->root, &ops, &f, image, &p, &result), 0);
+    assert_non_null(strstr(p.warning, "may need 84 MiB, and 80 are reserved"));
 
     k.result = -EKEYREJECTED;
     assert_int_equal(kdump_execute(&t->root, &ops, &f, image, &p, &result), -EKEYREJECTED);
@@ -245,7 +318,7 @@ static void execution(void **state)
     (void)snprintf(f.image, sizeof(f.image), "/boot/gone");
     assert_int_equal(kdump_execute(&t->root, &ops, &f, image, &p, &result), -ENOENT);
     assert_non_null(strstr(p.reason, "/boot/gone"));
-    assert_int_equal(k.loads, 3);
+    assert_int_equal(k.loads, 4);
     (void)close(image);
 }
 
