@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/sysmacros.h>
 
 #include "capture/superblock.h"
 #include "image/devices.h"
@@ -11,17 +12,28 @@
 
 enum { MAX_MOUNTINFO = 4 << 20, MAX_UDEV = 64 << 10 };
 
-/* The block device's directory in sysfs. A btrfs has no device number of its own: by its name. */
+static int find_by_number(const struct root *root, unsigned major, unsigned minor, char *out,
+                          size_t size)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
+    return sysfs_real_path(root, path, out, size);
+}
+
+/* The block device's directory in sysfs. A btrfs has no device number of its own: by what its name
+ * leads to ("/dev/mapper/luks-home", "/dev/disk/by-partsets/shared/home"), or by the name. */
 static int find_device(const struct root *root, const struct mountinfo *mount, char *out,
                        size_t size)
 {
     char path[PATH_MAX];
+    struct stat st;
     int r = -ENOENT;
 
-    if (mount->major > 0) {
-        (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", mount->major, mount->minor);
-        r = sysfs_real_path(root, path, out, size);
-    }
+    if (mount->major > 0)
+        r = find_by_number(root, mount->major, mount->minor, out, size);
+    if (r < 0 && root_stat(root, mount->source, &st) == 0 && S_ISBLK(st.st_mode))
+        r = find_by_number(root, major(st.st_rdev), minor(st.st_rdev), out, size);
     if (r < 0 && strncmp(mount->source, "/dev/", 5) == 0) {
         (void)snprintf(path, sizeof(path), "/sys/class/block/%s", sysfs_name(mount->source));
         r = sysfs_real_path(root, path, out, size);

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -299,6 +300,23 @@ def refused(machine, word):
 def test_encrypted_disk_is_refused(tmp_path):
     machine = Machine(tmp_path / "tree")
     machine.write(f"{PCI}/{os.path.dirname(DISKS['vda3'][0])}/dm/uuid", "CRYPT-LUKS2-0123-home\n")
+    refused(machine, "encrypted")
+
+
+def test_encrypted_btrfs_is_refused_by_its_reason(tmp_path, monkeypatch):
+    """A btrfs has no device number, and the name of its device is a link's."""
+    monkeypatch.setitem(DISKS, "dm-3", ("../virtual/block/dm-3", []))
+    machine = Machine(tmp_path / "tree", "dm-3", "btrfs", "/@home", "rw,subvol=/@home")
+    machine.write("sys/devices/virtual/block/dm-3/dm/uuid", "CRYPT-LUKS2-0123-home\n")
+    (machine.path / "sys/devices/virtual/block/dm-3/partition").unlink()
+    text = (machine.path / "proc/self/mountinfo").read_text()
+    machine.write("proc/self/mountinfo", text.replace("/dev/dm-3", "/dev/mapper/luks-home"))
+    (machine.path / "dev").mkdir()
+    try:
+        os.mknod(machine.path / "dev/dm-3", stat.S_IFBLK | 0o600, os.makedev(259, 8))
+    except PermissionError:
+        pytest.skip("no device files here")
+    machine.link("dev/mapper/luks-home", machine.path / "dev/dm-3")
     refused(machine, "encrypted")
 
 
