@@ -15,8 +15,8 @@ import machine
 from test_packages import build
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get("FAST")), reason="not in the fast form")
-# Of the boot, on one slow core. Loading ramoops alone takes 0.9 % of this one, whoever does it.
-LIMIT = 0.02
+# Of the boot, on one slow core.
+LIMIT = 0.01
 
 
 @pytest.fixture(scope="module")

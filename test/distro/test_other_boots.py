@@ -41,7 +41,7 @@ echo done >&3
 """
 SUBMIT = "kdump-steamos-submit.service"
 PANIC = "sync; echo c >/proc/sysrq-trigger"
-LINE = "rw,noatime,nofail,x-systemd.device-timeout=60s"
+LINE = "rw,noatime,nofail,x-systemd.device-timeout=300s"  # a busy computer is slow
 
 
 def collected(s, count):
@@ -112,7 +112,7 @@ def without_systemd_pstore(s):
     s.reports("reports without systemd-pstore")
     s.guest.check("systemctl unmask systemd-pstore.service; "
                   "systemctl start kdump-steamos-settled.service")
-    home_as(s, "ro,nofail")
+    home_as(s, LINE.replace("rw", "ro"))
     s.guest.reboots(PANIC)
 
 
@@ -219,7 +219,7 @@ def arming_seconds(text):
 
 def test_the_variables_record(story):
     code, status = story.told("efi armed")
-    assert (code, status["armed"], status["backend"]["name"]) == (0, True, "efi_pstore"), status
+    assert (code, status["armed"], status["backend"]["name"]) == (0, True, "efi"), status
 
 
 def test_systemd_pstore_was_there_first(story):
