@@ -44,3 +44,10 @@ static inline int log_oom(void)
 {
     return log_error_errno(-ENOMEM, "out of memory");
 }
+
+/* What a person can do about an error of something that only root may see: "; run this as root", or
+ * "" for any other error. */
+static inline const char *advice_as_root(int error)
+{
+    return error == -EACCES || error == -EPERM ? "; run this as root" : "";
+}

@@ -71,7 +71,8 @@ static int run_list(struct context *context, int argc, char **argv)
     else if (r == -ENOENT)
         r = 0; /* no folder yet: no reports */
     if (r < 0)
-        return log_error_errno(r, "cannot list the reports in %s", context->config.kdump_folder);
+        return log_error_errno(r, "cannot list the reports in %s%s", context->config.kdump_folder,
+                               advice_as_root(r));
     if (json)
         return print_json(entries, n);
     if (n == 0)

@@ -21,7 +21,8 @@ static int run_prune(struct context *context, int argc, char **argv)
     if (r == 0)
         r = spool_prune(&spool, &context->config, &removed);
     if (r < 0)
-        return log_error_errno(r, "cannot apply the limits to %s", context->config.kdump_folder);
+        return log_error_errno(r, "cannot apply the limits to %s%s", context->config.kdump_folder,
+                               advice_as_root(r));
     log_notice("removed %u files", removed);
     return EXIT_SUCCESS;
 }

@@ -276,7 +276,7 @@ static int load(const struct context *context, const char *name, struct source *
     if (r == -ENODATA)
         return log_error_errno(r, "there is no kernel log in %s", name);
     if (r < 0)
-        return log_error_errno(r, "cannot read %s", name);
+        return log_error_errno(r, "cannot read %s%s", name, advice_as_root(r));
     if (!s->as_sent)
         vmcore_hint(context, name);
     describe(name, s);

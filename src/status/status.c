@@ -127,6 +127,12 @@ static bool units_know(const struct context *context)
     return false;
 }
 
+/* What the kdump folder would tell, where it cannot be read: "none" would be wrong. */
+static bool is_unknown(const struct status *s)
+{
+    return s->spool_error < 0 && s->spool_error != -ENOENT;
+}
+
 static void make_advice(const struct context *context, struct status *s)
 {
     bool kdump = !context->config.use_pstore_ram || (!s->armed && s->kdump.reserved > 0);
@@ -158,9 +164,9 @@ static void make_advice(const struct context *context, struct status *s)
     proven_advise(&s->proven, proof, sizeof(proof));
     if (proof[0])
         advise(s, "%s", proof);
-    if (s->spool_error < 0 && s->spool_error != -ENOENT)
-        advise(s, "the kdump folder %s cannot be read: %s", context->config.kdump_folder,
-               strerror(-s->spool_error));
+    if (is_unknown(s))
+        advise(s, "the kdump folder %s cannot be read: %s%s", context->config.kdump_folder,
+               strerror(-s->spool_error), advice_as_root(s->spool_error));
     if (!units_know(context))
         advise(s,
                "the services do not know of the configured folders yet: systemctl daemon-reload");
@@ -211,25 +217,36 @@ static const char *mode(const struct status *s)
     return s->kdump.loaded ? "kdump" : pstore_backend_armed(&s->backend) ? "pstore" : "none";
 }
 
+static void print_reports(const struct config *config, const struct status *s)
+{
+    char when[32];
+
+    printf("reports: %u pending, %u sent, %u kept, %u failed, in %s\n", s->counts[SPOOL_PENDING],
+           s->counts[SPOOL_SENT], s->counts[SPOOL_KEPT], s->counts[SPOOL_FAILED],
+           config->kdump_folder);
+    if (!s->last) {
+        printf("last crash: none recorded\n");
+        return;
+    }
+    format_utc(s->last->report.time, when, sizeof(when));
+    printf("last crash: %s UTC (%s): %s\n", when, spool_state_name(s->last->report.state),
+           s->last->title[0] ? s->last->title : s->last->report.name);
+}
+
 static int print_text(const struct context *context, const struct status *s)
 {
     _cleanup_strbuf_ struct strbuf how = { 0 }, to = { 0 };
     const struct config *config = &context->config;
-    char when[32];
 
     if (print_ways(context, s) < 0)
         return log_oom();
-    proven_describe(&s->proven, &how);
-    printf("%s\n", strbuf_cstr(&how));
-    printf("reports: %u pending, %u sent, %u kept, %u failed, in %s\n", s->counts[SPOOL_PENDING],
-           s->counts[SPOOL_SENT], s->counts[SPOOL_KEPT], s->counts[SPOOL_FAILED],
-           config->kdump_folder);
-    if (s->last) {
-        format_utc(s->last->report.time, when, sizeof(when));
-        printf("last crash: %s UTC (%s): %s\n", when, spool_state_name(s->last->report.state),
-               s->last->title[0] ? s->last->title : s->last->report.name);
+    if (is_unknown(s)) {
+        printf("proven: unknown\nreports: unknown, in %s\nlast crash: unknown\n",
+               config->kdump_folder);
     } else {
-        printf("last crash: none recorded\n");
+        proven_describe(&s->proven, &how);
+        printf("%s\n", strbuf_cstr(&how));
+        print_reports(config, s);
     }
     if (!config->log_submission)
         printf("submission: off (LOG_SUBMISSION=0)\n");

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -48,8 +49,8 @@ def check_owners(tree):
     return found
 
 
-def as_the_user(tree, *words):
-    return tree.run(*words, wrapper=["setpriv", f"--reuid={USER}", f"--regid={USER + 1}",
+def as_the_user(tree, *words, user=USER):
+    return tree.run(*words, wrapper=["setpriv", f"--reuid={user}", f"--regid={user + 1}",
                                      "--clear-groups", "--bounding-set=-all", "--no-new-privs"])
 
 
@@ -122,3 +123,16 @@ def test_what_root_sends_is_still_the_users(tree, tmp_path):
         tree.collect()
         assert tree.run("submit").returncode == 0
     assert "sent_logs" in check_owners(tree)
+
+
+def test_others_are_told_to_be_root(tree):
+    """The folder is not theirs to read: never "no reports", and what to do."""
+    tree.panic()
+    (name,) = tree.collect()
+    for words in (["list"], ["report", name], ["report", str(tree.folder / name)], ["prune"]):
+        done = as_the_user(tree, *words, user=USER + 7)
+        assert done.returncode == 1 and done.stdout == "", words
+        assert "; run this as root: Permission denied" in done.stderr, words
+    said = as_the_user(tree, "status", user=USER + 7).stdout
+    assert re.search(r"^reports: unknown, in /home/\S+\nlast crash: unknown$", said, re.MULTILINE)
+    assert "Permission denied; run this as root" in said and "none recorded" not in said
