@@ -216,7 +216,7 @@ void reserve_plan_make(const struct reserve_facts *f, const char *params, bool a
         p.place = f->dropins ? RESERVE_IN_DROPIN : RESERVE_IN_DEFAULTS;
     if (strcmp(f->ours, params) == 0 && (params[0] == '\0' || f->in_force) && !f->interrupted)
         p.action = RESERVE_KEEP;
-    else if (!autoset)
+    else if (!autoset && params[0] != '\0') /* our own line goes whatever is allowed now */
         refuse(&p, f, "GRUB_AUTOSET=0 forbids to alter the boot loader's configuration");
     else if (!f->tool)
         refuse(&p, f, "there is no GRUB here (neither update-grub nor grub-mkconfig)");

@@ -50,7 +50,8 @@ struct reserve_plan {
 
 /* Reads all of it; what is missing is missing. -ENOMEM. */
 int reserve_facts_read(const struct root *root, struct reserve_facts *out) _must_check_;
-/* Pure. params is what the next boots' command line shall get from us, "" for nothing. */
+/* Pure. params is what the next boots' command line shall get from us, "" for nothing. Without
+ * autoset nothing is put there; what is ours is taken back all the same. */
 void reserve_plan_make(const struct reserve_facts *facts, const char *params, bool autoset,
                        struct reserve_plan *out);
 /* Does a RESERVE_CHANGE: all of it, or nothing. On an error plan->reason and advice say why and

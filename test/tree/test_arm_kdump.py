@@ -81,6 +81,16 @@ def test_never_where_forbidden(machine):
     assert "add to the kernel's command line" in text and "crashkernel=112M" in text
 
 
+@pytest.mark.parametrize("verb", ["arm", "disarm"])
+def test_our_own_line_goes_where_new_ones_are_forbidden(machine, verb):
+    machine.config("GRUB_AUTOSET=0\n")
+    machine.write("proc/iomem", "1e000000-1fffffff : RAM buffer\n")
+    machine.write(DROPIN, "GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT crashkernel=96M\""
+                          " # kdump-steamos\n")
+    status, text = machine.run(verb)
+    assert status == 0 and f"take out of /{DROPIN}: crashkernel=96M" in text, text
+
+
 def test_a_users_own_reservation_stays(machine):
     for name, content in [
             ("etc/default/grub", DEFAULTS + 'GRUB_CMDLINE_LINUX="crashkernel=256M"\n'),

@@ -241,6 +241,24 @@ static void refusals(void **state)
     }
 }
 
+/* GRUB_AUTOSET=0 says that nothing is to be put there: what we put there before goes. */
+static void ours_goes_without_autoset(void **state)
+{
+    struct reserve_facts facts = { .tool = "/usr/sbin/update-grub",
+                                   .defaults = true,
+                                   .in_force = true };
+    struct reserve_plan plan;
+
+    (void)snprintf(facts.ours, sizeof(facts.ours), "%s", PARAMS);
+    reserve_plan_make(&facts, "", false, &plan);
+    assert_int_equal(plan.action, RESERVE_CHANGE);
+    assert_string_equal(plan.params, "");
+    reserve_plan_make(&facts, PARAMS, false, &plan);
+    assert_int_equal(plan.action, RESERVE_KEEP);
+    reserve_plan_make(&facts, PARAMS "0", false, &plan);
+    assert_int_equal(plan.action, RESERVE_REFUSED);
+}
+
 static void the_right_tool(void **state)
 {
     struct tool tool = { .tree = *state };
@@ -262,8 +280,8 @@ static void sizes(void **state)
         uint64_t configured, gib;
         bool full;
         unsigned mib;
-    } cases[] = { { 0, 1, false, 96 },   { 0, 0, false, 96 },   { 0, 7, true, 112 },
-                  { 0, 15, false, 112 }, { 0, 31, true, 128 },  { 0, 64, false, 128 },
+    } cases[] = { { 0, 1, false, 96 },   { 0, 0, false, 96 },          { 0, 7, true, 112 },
+                  { 0, 15, false, 112 }, { 0, 31, true, 128 },         { 0, 64, false, 128 },
                   { 0, 64, true, 160 },  { 200 << 20, 64, true, 200 }, { 1, 1, false, 1 } };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -285,6 +303,7 @@ int main(void)
         ON_TREE(theirs),
         ON_TREE(the_right_tool),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(ours_goes_without_autoset),
         cmocka_unit_test(sizes),
     };
 
