@@ -5,6 +5,7 @@
 
 #include "arm/arm.h"
 #include "arm/execute.h"
+#include "arm/removal.h"
 #include "arm/ways.h"
 #include "base/log.h"
 #include "pstore/panic_policy.h"
@@ -13,14 +14,19 @@
 struct arm_options {
     bool dry_run, force, settled;
     bool early, late; /* the boot's two runs */
+    bool installing;
 };
 
 static int parse_options(int argc, char **argv, struct arm_options *out)
 {
     static const struct option options[] = {
-        { "dry-run", no_argument, NULL, 'n' }, { "force", no_argument, NULL, 'f' },
-        { "settled", no_argument, NULL, 's' }, { "early", no_argument, NULL, 'e' },
-        { "late", no_argument, NULL, 'l' },    { 0 },
+        { "dry-run", no_argument, NULL, 'n' },
+        { "force", no_argument, NULL, 'f' },
+        { "settled", no_argument, NULL, 's' },
+        { "early", no_argument, NULL, 'e' },
+        { "late", no_argument, NULL, 'l' },
+        { "installing", no_argument, NULL, 'i' },
+        { 0 },
     };
     int option;
 
@@ -41,13 +47,18 @@ static int parse_options(int argc, char **argv, struct arm_options *out)
         case 'l':
             out->late = true;
             break;
+        case 'i':
+            out->installing = true;
+            break;
         default:
             return -EINVAL;
         }
     }
-    if (optind != argc || (out->settled && (out->dry_run || out->force)) ||
-        out->settled + out->early + out->late > 1) {
-        log_error("arm takes no arguments but its options, and --settled no other; see arm --help");
+    if (optind != argc || ((out->settled || out->installing) && (out->dry_run || out->force)) ||
+        out->settled + out->early + out->late + out->installing > 1) {
+        log_error(
+            "arm takes no arguments but its options, --settled and --installing no other; see "
+            "arm --help");
         return -EINVAL;
     }
     return 0;
@@ -411,6 +422,8 @@ static int run_arm(struct context *context, int argc, char **argv)
         return EXIT_USAGE;
     if (options.settled)
         return settle_now(context);
+    if (options.installing)
+        return removal_note(context);
     if (options.early && !options.dry_run)
         keep_archived(&context->root);
     planned = options.dry_run || context->ops == &sysops_planned;
@@ -437,7 +450,10 @@ const struct verb verb_arm = {
         "      --early     (in early boot) leave the boot loader's configuration alone\n"
         "      --late      reserve in it what the next boots need, or give it back; and load the\n"
         "                  crash kernel where the kdump folder was not mounted early\n"
-        "      --settled   this boot has lived (called by its timer and at shutdown)\n\n"
+        "      --settled   this boot has lived (called by its timer and at shutdown)\n"
+        "      --installing\n"
+        "                  note the sysctls as they are (called before the package sets its "
+        "own)\n\n"
         "Exit status: 0 armed, or the plan would arm; 1 failed; 3 not armed, for the reason\n"
         "that is given: nothing to arm with, switched off, or stopped by the guard against\n"
         "boot loops.\n",

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "arm/arm.h"
+#include "arm/removal.h"
 #include "arm/ways.h"
 #include "base/log.h"
 #include "pstore/panic_policy.h"
@@ -113,18 +115,31 @@ static int say_undone(const struct context *context, const struct boot_marker *l
     return EXIT_SUCCESS;
 }
 
+static bool parse_options(int argc, char **argv, bool *removing)
+{
+    static const struct option options[] = { { "removing", no_argument, NULL, 'r' }, { 0 } };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        if (option != 'r')
+            return false;
+        *removing = true;
+    }
+    if (optind != argc)
+        log_error("disarm takes no arguments but --removing");
+    return optind == argc;
+}
+
 static int run_disarm(struct context *context, int argc, char **argv)
 {
     _cleanup_arm_state_ struct arm_state state = ARM_STATE_INIT;
     struct pstore_backend before;
     char boot_id[40] = "";
-    bool this_boot;
-    int r, released;
+    bool this_boot, removing = false;
+    int r = 0, released, removed = 0;
 
-    if (argc > 1) {
-        log_error("disarm takes no arguments");
+    if (!parse_options(argc, argv, &removing))
         return EXIT_USAGE;
-    }
     if (pstore_backend_inspect(&context->root, &before) < 0)
         return log_oom();
     if (root_read_line(&context->root, "/proc/sys/kernel/random/boot_id", boot_id,
@@ -133,13 +148,14 @@ static int run_disarm(struct context *context, int argc, char **argv)
     arm_state_open(context, false, &state);
     this_boot = state.found && boot_id[0] != '\0' && strcmp(state.last.boot_id, boot_id) == 0;
     released = release_next_boot(context, &state);
-    if (state.found) {
+    if (state.found)
         r = undo(context, &state, &before, this_boot);
-        if (r != 0)
-            return r;
-    }
-    if (released < 0)
-        return released;
+    if (removing && context->ops != &sysops_planned)
+        removed = removal_undo(context, &state);
+    if (r != 0)
+        return r;
+    if (released < 0 || removed < 0)
+        return released < 0 ? released : removed;
     if (!this_boot || (!state.last.loaded_ramoops && !state.last.loaded_kdump))
         return nothing_to_undo(&before);
     return context->ops == &sysops_planned ? EXIT_SUCCESS : say_undone(context, &state.last);
@@ -147,9 +163,12 @@ static int run_disarm(struct context *context, int argc, char **argv)
 
 const struct verb verb_disarm = {
     .name = "disarm",
-    .arguments = "",
+    .arguments = "[--removing]",
     .summary = "Undo what arm did, in this boot and for the next ones",
     .details =
+        "      --removing  set the sysctls of 60-kdump-steamos.conf back, too, and remove what\n"
+        "                  the kdump folder has for arming; reports stay (called when the\n"
+        "                  package is removed)\n\n"
         "Unloads what was loaded, and takes out of the boot loader's configuration what was\n"
         "put there. The next boot arms again; it stays off after\n"
         "systemctl disable kdump-steamos.service kdump-steamos-reserve.service.\n",

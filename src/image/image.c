@@ -475,7 +475,7 @@ int image_write(const struct context *context, const char *kernel, const char *f
     return r;
 }
 
-void image_prune(const struct context *context)
+static void remove_images(const struct context *context, bool all)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
     _cleanup_closedir_ DIR *dir = NULL;
@@ -496,14 +496,25 @@ void image_prune(const struct context *context)
             continue;
         name.n -= strlen(".img");
         (void)span_copy(name, kernel, sizeof(kernel));
-        if (image_modules_dir(&context->root, kernel, modules, sizeof(modules)) != -ENOENT ||
-            fstatat(spool.fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            days_unused(&st) < IMAGE_KEEP_DAYS)
+        if (!all && (image_modules_dir(&context->root, kernel, modules, sizeof(modules)) != -ENOENT ||
+                     fstatat(spool.fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                     days_unused(&st) < IMAGE_KEEP_DAYS))
             continue;
         if (unlink_durable(spool.fd, entry->d_name) == 0)
-            log_info("removed the capture image of %s, a kernel that is gone", kernel);
+            log_info("removed the capture image of %s%s", kernel,
+                     all ? "" : ", a kernel that is gone");
         SAY(notes, IMAGE_PREFIX "%s.json", kernel);
         if (state >= 0)
             (void)unlinkat(state, notes, 0); /* what is left of it does no harm */
     }
+}
+
+void image_prune(const struct context *context)
+{
+    remove_images(context, false);
+}
+
+void image_remove_all(const struct context *context)
+{
+    remove_images(context, true);
 }

@@ -49,5 +49,7 @@ int image_write(const struct context *context, const char *kernel, const char *f
  * IMAGE_KEEP_DAYS: where two systems take turns on one machine, as on SteamOS, the other one's
  * kernel is not gone, and both have this kdump folder. Others' images are never touched. */
 void image_prune(const struct context *context);
+/* Removes all of ours, with what is noted of them. */
+void image_remove_all(const struct context *context);
 
 extern const struct verb verb_initrd;

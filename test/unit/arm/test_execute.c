@@ -304,6 +304,112 @@ static void test_dry_run(void **state)
     assert_int_equal(run(b, &verb_arm, "--dry-run"), EXIT_NOT_ARMED);
 }
 
+static void expect_file(struct bench *b, const char *path, const char *expected)
+{
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+
+    assert_int_equal(root_read(&b->tree->root, path, 4096, &text), 0);
+    assert_string_equal(strbuf_cstr(&text), expected);
+}
+
+static void expect_number(struct bench *b, const char *path, int expected)
+{
+    char line[32], text[32];
+
+    (void)snprintf(text, sizeof(text), "%d", expected);
+    assert_int_equal(root_read_line(&b->tree->root, path, line, sizeof(line)), 0);
+    assert_string_equal(line, text);
+}
+
+/* All that 60-kdump-steamos.conf sets: to its own values, or this one. "=9": all have to be 9. */
+static void package_sysctls(struct bench *b, const char *value)
+{
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+    struct span rest, line;
+    char path[PATH_MAX];
+    unsigned n = 0;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/../../data/kdump-steamos.sysctl.conf",
+                   getenv("TEST_DATA"));
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(fd_read_all(fd, 65536, &text), 0);
+    (void)close(fd);
+    rest = strbuf_view(&text);
+    while (span_next_line(&rest, &line)) {
+        char name[64], own[32];
+        size_t equals;
+
+        (void)span_skip(&line, "-");
+        if (!span_skip(&line, "kernel."))
+            continue;
+        equals = span_find_byte(line, '=');
+        (void)span_copy(span_trim((struct span){ line.p, equals }), name, sizeof(name));
+        (void)span_take(&line, equals + 1);
+        (void)span_copy(span_trim(line), own, sizeof(own));
+        (void)snprintf(path, sizeof(path), "/proc/sys/kernel/%s", name);
+        if (value && value[0] == '=')
+            expect_number(b, path, atoi(value + 1));
+        else
+            machine_sysfs(b->tree, path, value ? value : own);
+        n++;
+    }
+    assert_int_equal(n, 7);
+}
+
+/* The package is installed, its sysctls are set, boots come and go, and it is removed. */
+static void test_removal(void **state)
+{
+    struct bench *b = *state;
+
+    package_sysctls(b, "9");
+    assert_int_equal(run(b, &verb_arm, "--installing"), EXIT_SUCCESS);
+    package_sysctls(b, NULL);
+    assert_int_equal(run(b, &verb_arm, "--installing"), EXIT_SUCCESS); /* the first note holds */
+    unit_write_str(b->tree, "/proc/cmdline", "quiet log_buf_len=4M\n");
+    assert_int_equal(arm(b), EXIT_SUCCESS);
+    expect_panic_print(b, "3");
+    unit_write_str(b->tree, FOLDER "/kdump-initrd-6.1.0-56-amd64.img", "an image");
+    unit_write_str(b->tree, FOLDER "/state/kdump-initrd-6.1.0-56-amd64.json", "{}");
+    unit_write_str(b->tree, FOLDER "/state/test.json", "{}");
+    unit_write_str(b->tree, FOLDER "/steamos-1-1.202601020304.zip", "a report");
+    unit_write_str(b->tree, "/run/kdump-steamos/late", "");
+
+    /* somebody only disarms: what the package's files say stays in force */
+    assert_int_equal(run(b, &verb_disarm, NULL), EXIT_SUCCESS);
+    package_sysctls(b, NULL);
+    assert_int_equal(arm(b), EXIT_SUCCESS);
+
+    unit_write_str(b->tree, FOLDER "/state/ramoops-lost.json", "{}");
+    assert_int_equal(run(b, &verb_disarm, "--removing"), EXIT_SUCCESS);
+    assert_string_equal(b->kernel.calls, "load ramoops " OPTIONS "; unload ramoops; ");
+    package_sysctls(b, "=9");
+    assert_false(root_exists(&b->tree->root, FOLDER "/kdump-initrd-6.1.0-56-amd64.img"));
+    assert_false(root_exists(&b->tree->root, FOLDER "/state/kdump-initrd-6.1.0-56-amd64.json"));
+    assert_false(root_exists(&b->tree->root, FOLDER "/state/boot-marker.json"));
+    assert_false(root_exists(&b->tree->root, FOLDER "/state/sysctl-found.json"));
+    assert_false(root_exists(&b->tree->root, FOLDER "/state/test.json"));
+    assert_false(root_exists(&b->tree->root, FOLDER "/state/ramoops-lost.json"));
+    assert_false(root_exists(&b->tree->root, "/run/kdump-steamos/late"));
+    assert_true(root_exists(&b->tree->root, FOLDER "/state/consent.json"));
+    expect_file(b, FOLDER "/steamos-1-1.202601020304.zip", "a report");
+}
+
+/* Installed into an image, nothing could be noted; and what an administrator has set stays. */
+static void test_removal_without_a_note(void **state)
+{
+    struct bench *b = *state;
+
+    package_sysctls(b, NULL);
+    machine_sysfs(b->tree, "/proc/sys/kernel/panic", "30");
+    assert_int_equal(arm(b), EXIT_SUCCESS);
+    assert_int_equal(run(b, &verb_disarm, "--removing"), EXIT_SUCCESS);
+    expect_number(b, "/proc/sys/kernel/panic", 30);
+    expect_number(b, "/proc/sys/kernel/panic_on_oops", 0);
+    expect_number(b, "/proc/sys/kernel/softlockup_panic", 0);
+    expect_number(b, "/proc/sys/kernel/panic_print", 0);
+}
+
 static void test_usage(void **state)
 {
     struct bench *b = *state;
@@ -328,6 +434,8 @@ int main(void)
         BENCH_TEST(test_without_folder_and_log),
         BENCH_TEST(test_other_states),
         BENCH_TEST(test_dry_run),
+        BENCH_TEST(test_removal),
+        BENCH_TEST(test_removal_without_a_note),
         BENCH_TEST(test_usage),
     };
 
