@@ -4,7 +4,8 @@
 #                                              MODE=kdump: by a crash kernel, MODE=vmcore: all memory
 #   make check    every test                   make bench     the figures, beside the peers'
 #   make dev      the build to work in         make vm-shell  a shell in the test machine
-#   make install  [DESTDIR=]                   make clean
+#   make install enable   [DESTDIR=]           make clean
+#   make uninstall        [DESTDIR=]           make dist      a tar file of the source
 #   make deb, make arch   packages             make check-distro   packages, and a whole distribution
 
 MESON ?= meson
@@ -19,7 +20,7 @@ SETUP_FLAGS := --prefix=$(PREFIX) --sysconfdir=/etc --sbindir=bin
 SANITIZE := -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
 
 .PHONY: all setup demo check check-vm check-fast check-distro bench dev fuzz install vm-shell clean dist \
-	deb arch enable
+	deb arch enable uninstall
 
 all: $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD)
@@ -66,6 +67,7 @@ check-distro:
 	$(PYTHON) -m pytest -q -p no:cacheprovider test/distro
 
 deb arch:
+	tools/setup --$@
 	package/build $@
 
 bench: setup
@@ -84,20 +86,20 @@ vm-shell: setup
 
 install: all
 	DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD) --no-rebuild
+	@[ ! -e "$(DESTDIR)/etc/default/kdump.new" ] || \
+		echo "/etc/default/kdump stays as it is; the new one is /etc/default/kdump.new"
 
-# After install on a running system; the packages do it by themselves.
-UNITS := $(addprefix kdump-steamos,.service -settled.timer -collect.service -reserve.service \
-	-submit.path -submit.timer)
+# After install; the packages do it by themselves.
 enable:
-	systemd-sysusers kdump-steamos.conf
-	systemctl daemon-reload
-	systemctl preset $(UNITS)
-	/usr/lib/systemd/systemd-sysctl 60-kdump-steamos.conf
-	systemctl start $(UNITS)
+	DESTDIR=$(DESTDIR) tools/service on $(BUILD)
 
+uninstall:
+	DESTDIR=$(DESTDIR) tools/service off $(BUILD)
+
+VERSION := $(shell sed -n "s/^  version: '\(.*\)',/\1/p" meson.build)
 dist:
-	git archive --prefix=kdump-steamos-$$(sed -n "s/^  version: '\(.*\)',/\1/p" meson.build)/ \
-		-o build/kdump-steamos.tar.gz HEAD
+	mkdir -p build
+	git archive --prefix=kdump-steamos-$(VERSION)/ -o build/kdump-steamos-$(VERSION).tar.gz HEAD
 
 clean:
 	rm -rf build

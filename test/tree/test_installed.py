@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What an installation puts where, and what systemd says of it."""
 
+import json
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import pytest
 from tree import TOP, program
 
 SYSTEM = "usr/lib/systemd/system"
+BUILD = pathlib.Path(program()).resolve().parent.parent
 # Exposure as systemd rates it, at most; 10 is a service without any sandbox.
 EXPOSURE = {"kdump-steamos.service": 4.2, "kdump-steamos-reserve.service": 3.6,
             "kdump-steamos-settled.service": 2.5,
@@ -29,8 +31,7 @@ def run(*words, **options):
 def installed(tmp_path_factory):
     """A tree with what `make install` gives, from the build that is tested."""
     tree = tmp_path_factory.mktemp("installed")
-    build = pathlib.Path(program()).parent.parent
-    run("meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tree)
+    run("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", tree)
     prefixes = [path for path in ("usr", "usr/local") if (tree / path / "lib/systemd").exists()]
     if prefixes == ["usr/local"]:  # a developer's build
         shutil.move(tree / "usr/local", tree / "moved")
@@ -135,6 +136,54 @@ def test_enabling(installed, tmp_path):
     run("systemctl", f"--root={tree}", "disable", "kdump-steamos.service",
         "kdump-steamos-settled.timer", "kdump-steamos-collect.service")
     assert not [path for path in (tree / "etc/systemd/system").rglob("*") if path.is_symlink()]
+
+
+def make(*words, tree):
+    """make, with the build that is tested."""
+    return run("make", "-C", TOP, f"BUILD={BUILD}", f"DESTDIR={tree}", *words)
+
+
+@pytest.fixture
+def by_make(tmp_path):
+    """`make install enable` as README has it, into a tree."""
+    need("systemctl")
+    options = json.loads(run("meson", "introspect", "--buildoptions", BUILD))
+    if [one["value"] for one in options if one["name"] == "prefix"] != ["/usr"]:
+        pytest.skip("a developer's build, for /usr/local")
+    tree = tmp_path / "tree"
+    make("install", "enable", tree=tree)
+    return tree
+
+
+def test_make_install_and_enable(by_make):
+    """All that a package's scripts do: links, and the explanations in the journal."""
+    links = {path.name for path in (by_make / "etc/systemd/system").rglob("*") if path.is_symlink()}
+    preset = (by_make / "usr/lib/systemd/system-preset/80-kdump-steamos.preset").read_text()
+    assert links == set(re.findall(r"^enable (\S+)$", preset, re.MULTILINE))
+    assert (by_make / "var/lib/systemd/catalog/database").stat().st_size > 500
+
+
+def test_make_install_again_keeps_the_configuration(by_make):
+    config = by_make / "etc/default/kdump"
+    shipped = config.read_text()
+    make("install", tree=by_make)
+    assert not config.with_name("kdump.new").exists()
+    config.write_text("LOG_SUBMISSION=0\n")
+    assert "stays as it is" in make("install", tree=by_make)
+    assert config.read_text() == "LOG_SUBMISSION=0\n"
+    assert config.with_name("kdump.new").read_text() == shipped
+
+
+def test_make_uninstall(by_make):
+    """Nothing is left but the user's."""
+    report = by_make / "home/.steamos/offload/var/kdump/steamos-0-0.202601020304.zip"
+    report.parent.mkdir(parents=True)
+    report.write_text("a report")
+    make("uninstall", tree=by_make)
+    left = {str(path.relative_to(by_make)) for path in by_make.rglob("*")
+            if path.is_symlink() or path.is_file()}
+    assert left == {"etc/default/kdump", "var/lib/systemd/catalog/database",
+                    str(report.relative_to(by_make))}
 
 
 def test_the_boot_waits_for_arming_only(units):
