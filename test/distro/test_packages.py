@@ -36,13 +36,26 @@ def need(*tools):
             pytest.skip(f"{tool} is not installed; tools/setup --distro does it")
 
 
-def build(kind, folder=None, version=None):
-    words = [TOP / "package/build", kind, *([folder] if folder else [])]
+def build(kind, folder=None, version=None, tree=TOP):
+    words = [tree / "package/build", kind, *([folder] if folder else [])]
     made = [pathlib.Path(line) for line in run(
         *words, env=os.environ | ({"VERSION": version} if version else {})).splitlines()]
     (package,) = [path for path in made if "-dbg" not in path.name and "-debug" not in path.name]
     (debug,) = set(made) - {package}
     return package, debug
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    """What somebody has who takes a release's tar file; where nobody may enter as well."""
+    run("make", "-C", TOP, "dist")
+    folder = tmp_path_factory.mktemp("dist")
+    for path in (folder, *folder.parents[:2]):
+        path.chmod(0o755)
+    run("tar", "-C", folder, "-xzf", TOP / "build/kdump-steamos-0.1.0.tar.gz")
+    (tree,) = folder.iterdir()
+    assert tree.name == "kdump-steamos-0.1.0"
+    return tree
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +125,7 @@ def test_arch_files(arch):
     assert outside == {"etc/default/kdump", "etc/atomic-update.conf.d/kdump-steamos.conf"}
     info = run("bsdtar", "-xOf", arch[0], ".PKGINFO")
     assert "\nbackup = etc/default/kdump\n" in info
-    assert "\nconflict = kdumpst\n" in info
+    assert "\nconflict = kdumpst\n" in info and "\nreplaces = kdumpst\n" in info
     debug = arch_files(arch[1])
     assert "usr/lib/debug/usr/bin/kdump-steamos.debug" in debug
 
@@ -132,12 +145,13 @@ def pacman(tree, *words):
                "--hookdir", tree / "no-hooks", *words)
 
 
-def test_pacman_installs_upgrades_removes(arch, tmp_path):
-    """The configuration of the user and the reports survive all three."""
+def test_pacman_installs_upgrades_removes(arch, unpacked, tmp_path):
+    """The configuration of the user and the reports survive all three. The newer package is one that
+    was built from a release's tar file."""
     if os.geteuid() != 0:
         pytest.skip("pacman wants root")
     tree = tmp_path / "tree"
-    newer, _ = build("arch", TOP / "build/package/newer", "0.1.99")
+    newer, _ = build("arch", version="0.1.99", tree=unpacked)
     pacman(tree, "-U", "-dd", arch[0])
     assert run(tree / "usr/bin/kdump-steamos", "--version") == "kdump-steamos 0.1.0\n"
     config = tree / "etc/default/kdump"
@@ -156,41 +170,110 @@ def test_pacman_installs_upgrades_removes(arch, tmp_path):
     assert not [path for path in (tree / "usr").rglob("*kdump-steamos*") if path.is_file()]
 
 
-def scriptlet(tmp_path, function, running):
-    """Runs a function of the pacman package's script; the commands that it gave."""
-    tools, log = tmp_path / "bin", tmp_path / "log"
+TOOLS = ("systemctl", "systemd-sysusers", "kdump-steamos", "systemd-sysctl", "update-grub")
+SHELL_EDIT = "crashkernel=192M crash_kexec_post_notifiers "
+UNITS_ENABLED = {"kdump-steamos.service", "kdump-steamos-settled.timer", "kdump-steamos-collect.service",
+                 "kdump-steamos-reserve.service", "kdump-steamos-submit.path",
+                 "kdump-steamos-submit.timer"}
+
+
+def scriptlet(tmp_path, function, running, *versions, later="", grub=None):
+    """Runs a function of the pacman package's script on a machine below tmp_path; the commands that
+    it gave, and what /etc/default/grub was afterwards."""
+    need("vercmp")
+    tools, log, etc = tmp_path / "bin", tmp_path / "log", tmp_path / "etc"
     tools.mkdir(exist_ok=True)
+    etc.mkdir(exist_ok=True)
     log.write_text("")
-    for tool in ("systemctl", "systemd-sysusers", "kdump-steamos", "systemd-sysctl"):
+    (etc / "grub").write_text(grub or "")
+    for tool in TOOLS:
         (tools / tool).write_text(f'#!/bin/sh\necho "{tool} $*" >>{log}\n')
         (tools / tool).chmod(0o755)
     text = (TOP / "package/arch/kdump-steamos.install").read_text()
     text = text.replace("[ -d /run/systemd/system ]", "true" if running else "false")
-    text = re.sub(r"\[ ! -e \S+ \]", "false", text)
+    text = re.sub(r"\[ ! -e /usr/lib/systemd/system/\S+ \]", "false", text)
     text = text.replace("/usr/lib/systemd/systemd-sysctl", "systemd-sysctl")
-    run("sh", "-euc", f"{text}\n{function} 0.1.0", env={"PATH": f"{tools}:/usr/bin:/bin"})
-    return log.read_text().splitlines()
+    text = text.replace("/etc/systemd/system", str(etc)).replace("/etc/default/grub", f"{etc}/grub")
+    text = text.replace("_later=''", f"_later='{later}'")
+    run("sh", "-euc", f"{text}\n{function} {' '.join(versions or ['1:0.1.0-1'])}",
+        env={"PATH": f"{tools}:/usr/bin:/bin"})
+    return log.read_text().splitlines(), (etc / "grub").read_text()
+
+
+def enabled(commands):
+    return {line.removeprefix("systemctl -q enable ") for line in commands if " enable " in line}
 
 
 def test_pacman_scripts(tmp_path):
-    image = scriptlet(tmp_path, "post_install", running=False)
-    assert "systemctl -q enable kdump-steamos.service" in image
+    image, _ = scriptlet(tmp_path, "post_install", False)
+    assert enabled(image) == UNITS_ENABLED
     assert all(line.startswith("systemctl -q enable ") for line in image)
-    live = scriptlet(tmp_path, "post_install", running=True)
+    live, _ = scriptlet(tmp_path, "post_install", True)
     assert live.index("systemctl daemon-reload") < live.index(
         "systemctl -q start kdump-steamos.service")
-    assert "systemd-sysctl 60-kdump-steamos.conf" in live
-    removed = scriptlet(tmp_path, "pre_remove", running=True)
-    assert removed[0] == "kdump-steamos disarm"
-    assert "systemctl -q disable --now kdump-steamos.service" in removed
-    image = scriptlet(tmp_path, "pre_remove", running=False)
-    assert "kdump-steamos disarm" not in image and not any("--now" in line for line in image)
-    assert scriptlet(tmp_path, "post_upgrade", running=False) == []
+    assert live.index("kdump-steamos -q arm --installing") < live.index(
+        "systemd-sysctl 60-kdump-steamos.conf")
+    removed, _ = scriptlet(tmp_path, "pre_remove", True)
+    assert removed[-1] == "kdump-steamos disarm --removing"
+    assert {f"systemctl -q disable --now {unit}" for unit in UNITS_ENABLED} <= set(removed)
+    image, _ = scriptlet(tmp_path, "pre_remove", False)
+    assert not any("disarm" in line or "--now" in line for line in image)
 
 
-def test_dist(tmp_path):
-    """The tar file of a release builds by itself: it has what the packages are made from."""
-    run("make", "-C", TOP, "dist")
-    names = run("tar", "-tf", TOP / "build/kdump-steamos.tar.gz").split()
-    for name in ("meson.build", "package/debian/rules", "package/arch/PKGBUILD", "doc/generate.c"):
-        assert f"kdump-steamos-0.1.0/{name}" in names
+def test_pacman_upgrades_within_this_version(tmp_path):
+    """What somebody has disabled stays that; a unit that is new in between is enabled."""
+    assert scriptlet(tmp_path, "post_upgrade", False, "1:0.2.0-1", "1:0.1.0-1")[0] == []
+    live, grub = scriptlet(tmp_path, "post_upgrade", True, "1:0.2.0-1", "1:0.1.0-1",
+                           grub=f'GRUB_CMDLINE_LINUX_DEFAULT="{SHELL_EDIT}quiet"\n')
+    assert enabled(live) == set() and SHELL_EDIT in grub
+    assert "systemctl -q try-restart kdump-steamos.service" in live
+    later = "1:0.2.0-1=new.timer 1:0.1.0-1=old.timer"
+    live, _ = scriptlet(tmp_path, "post_upgrade", True, "1:0.3.0-1", "1:0.1.0-1", later=later)
+    assert enabled(live) == {"new.timer"} and "systemctl -q start new.timer" in live
+    image, _ = scriptlet(tmp_path, "post_upgrade", False, "1:0.3.0-1", "1:0.1.5-1", later=later)
+    assert image == ["systemctl -q enable new.timer"]
+
+
+def test_pacman_upgrades_from_the_shell_version(tmp_path):
+    """It is an installation: nothing of ours was enabled before."""
+    link, other = tmp_path / "etc/a.wants/kdump-init.service", tmp_path / "etc/a.wants/sshd.service"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("/usr/lib/systemd/system/kdump-init.service")
+    other.symlink_to("/nowhere")
+    live, grub = scriptlet(tmp_path, "post_upgrade", True, "1:0.1.0-1", "0.7-1",
+                           grub=f'A=1\nGRUB_CMDLINE_LINUX_DEFAULT="{SHELL_EDIT * 2}quiet splash"\nB=2\n')
+    assert enabled(live) == UNITS_ENABLED
+    assert "systemctl -q start kdump-steamos.service" in live and "update-grub " in live
+    assert grub == 'A=1\nGRUB_CMDLINE_LINUX_DEFAULT="quiet splash"\nB=2\n'
+    assert not link.is_symlink() and other.is_symlink()
+
+
+@pytest.mark.parametrize("line", [
+    'GRUB_CMDLINE_LINUX_DEFAULT="crashkernel=192M quiet"', 'GRUB_CMDLINE_LINUX_DEFAULT="crashkernel=256M quiet"',
+    f'GRUB_CMDLINE_LINUX_DEFAULT="quiet {SHELL_EDIT}"', f'GRUB_CMDLINE_LINUX="{SHELL_EDIT}quiet"',
+    f'#GRUB_CMDLINE_LINUX_DEFAULT="{SHELL_EDIT}quiet"', f"GRUB_CMDLINE_LINUX_DEFAULT='{SHELL_EDIT}quiet'"])
+def test_what_may_be_the_users_own_stays(tmp_path, line):
+    commands, grub = scriptlet(tmp_path, "post_install", True, grub=line + "\n")
+    assert grub == line + "\n" and "update-grub " not in commands
+
+
+def test_debian_scripts():
+    """Stops before it disarms; notes the sysctls before it sets them."""
+    prerm, postinst = ((TOP / f"package/debian/kdump-steamos.{name}").read_text()
+                       for name in ("prerm", "postinst"))
+    assert prerm.index("#DEBHELPER#") < prerm.index("kdump-steamos disarm --removing")
+    assert postinst.index("arm --installing") < postinst.index("$systemd_sysctl 60-kdump")
+
+
+@pytest.mark.parametrize("kind", ["deb", "arch"])
+def test_make_installs_what_it_takes(kind, tmp_path):
+    """`make deb` and `make arch` are what README says to type."""
+    log = tmp_path / "log"
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "package").mkdir()
+    for name in ("tools/setup", "package/build"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{log}\n')
+        (tmp_path / name).chmod(0o755)
+    run("make", "-C", tmp_path, "-f", TOP / "Makefile", kind)
+    assert log.read_text().splitlines() == [f"tools/setup --{kind}", f"package/build {kind}"]
+    run(TOP / "tools/setup", f"--{kind}", env=os.environ | {"NO_INSTALL": "1"})
