@@ -48,7 +48,8 @@ const struct config_key config_keys[] = {
       "log is read without makedumpfile." },
     { "GRUB_AUTOSET", CONFIG_BOOL, KEY(grub_autoset), "1", 0, 0,
       "1: memory that must be reserved on the kernel's command line is put there for the next\n"
-      "boot. 0: the boot loader's configuration is never altered." },
+      "boot. 0: nothing is put into the boot loader's configuration; a line of ours that is there\n"
+      "already is taken out when it is not needed, or the package is removed." },
     { "LOG_SUBMISSION", CONFIG_BOOL, KEY(log_submission), "1", 0, 0,
       "1: reports are sent to POST_URL. 0: they stay on this machine, in not_sent_logs/; what\n"
       "was collected while this was 0 is never sent later by itself." },
