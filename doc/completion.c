@@ -17,7 +17,10 @@ static void put_quoted(const char *text, const char *more_escapes)
     }
 }
 
-/* Verbs that are given files. */
+/* What a shell asks for the names of the kdump folder's reports; only root sees any. */
+#define REPORT_NAMES "kdump-steamos -q list 2>/dev/null | grep -o 'steamos-[^ ]*\\.zip'"
+
+/* Verbs that are given files, or reports by their names. */
 static bool takes_files(const struct verb *verb)
 {
     return strstr(verb->arguments, "SOURCE") || strstr(verb->arguments, "REPORT");
@@ -53,7 +56,8 @@ static void put_bash(void)
 {
     printf("# bash completion for kdump-steamos(8); made from its verb table\n"
            "_kdump_steamos() {\n"
-           "\tlocal cur=${COMP_WORDS[COMP_CWORD]} word verb= options= files= i\n"
+           "\tlocal cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
+           "\tlocal word verb= options= files= i\n"
            "\tCOMPREPLY=()\n"
            "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
            "\t\tword=${COMP_WORDS[i]}\n"
@@ -75,11 +79,17 @@ static void put_bash(void)
     }
     printf("\t*) return ;;\n"
            "\tesac\n"
+           "\t[[ $cur != = ]] || cur=\n"
+           "\tif [[ $previous == -o || $previous == = || ${COMP_WORDS[COMP_CWORD]} == = ]]; then\n"
+           "\t\toptions= files=1\n"
+           "\telif [[ $files && $cur != -* && $cur != */* ]]; then\n"
+           "\t\toptions=$(" REPORT_NAMES ")\n"
+           "\tfi\n"
            "\tif [[ $cur == -* || ! $files && $cur != */* ]]; then\n"
            "\t\tmapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$cur\")\n"
            "\telse\n"
            "\t\tcompopt -o filenames 2>/dev/null\n"
-           "\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+           "\t\tmapfile -t COMPREPLY < <(compgen -f -W \"$options\" -- \"$cur\")\n"
            "\tfi\n"
            "\t[[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace "
            "2>/dev/null\n"
@@ -116,6 +126,12 @@ static void put_zsh(void)
 {
     printf("#compdef kdump-steamos\n"
            "# made from the verb table of kdump-steamos(8)\n"
+           "_kdump_steamos_reports() {\n"
+           "\tlocal -a names\n"
+           "\tnames=(${(f)\"$(" REPORT_NAMES ")\"})\n"
+           "\tcompadd -a names\n"
+           "\t_files\n"
+           "}\n"
            "local -a verbs\nlocal line state\nverbs=(\n");
     for (size_t i = 0; i < n_verbs; i++) {
         printf("\t'%s:", verbs[i]->name);
@@ -132,7 +148,7 @@ static void put_zsh(void)
         printf("\t%s) _arguments \\\n", verbs[i]->name);
         put_zsh_options(verbs[i]->details, "\t\t");
         printf("\t\t'--help[the help of this verb]'%s ;;\n",
-               takes_files(verbs[i]) ? " '*:file:_files'" : "");
+               takes_files(verbs[i]) ? " '*:report:_kdump_steamos_reports'" : "");
     }
     printf("\tesac ;;\nesac\n");
 }
@@ -159,20 +175,37 @@ static void put_fish_options(const char *details, const char *condition)
 static void put_fish(void)
 {
     printf("# fish completion for kdump-steamos(8); made from its verb table\n"
+           "function __kdump_steamos_is -d 'whether this is the verb; \"\": there is none yet'\n"
+           "    set -l words (commandline -opc)\n"
+           "    set -e words[1]\n"
+           "    set -l verb ''\n"
+           "    set -l value no\n"
+           "    for word in $words\n"
+           "        if test $value = yes\n"
+           "            set value no\n"
+           "        else if contains -- $word --root --config\n"
+           "            set value yes\n"
+           "        else if not string match -q -- '-*' $word\n"
+           "            set verb $word\n"
+           "            break\n"
+           "        end\n"
+           "    end\n"
+           "    test \"$verb\" = \"$argv[1]\"\n"
+           "end\n"
            "complete -c kdump-steamos -f\n");
-    put_fish_options(global_options, "__fish_use_subcommand");
+    put_fish_options(global_options, "__kdump_steamos_is \"\"");
     for (size_t i = 0; i < n_verbs; i++) {
         char condition[80];
 
-        printf("complete -c kdump-steamos -n __fish_use_subcommand -a %s -d '", verbs[i]->name);
+        printf("complete -c kdump-steamos -n '__kdump_steamos_is \"\"' -a %s -d '",
+               verbs[i]->name);
         put_quoted(verbs[i]->summary, "\\");
         printf("'\n");
-        (void)snprintf(condition, sizeof(condition), "__fish_seen_subcommand_from %s",
-                       verbs[i]->name);
+        (void)snprintf(condition, sizeof(condition), "__kdump_steamos_is %s", verbs[i]->name);
         put_fish_options(verbs[i]->details, condition);
         printf("complete -c kdump-steamos -n '%s' -l help -d 'the help of this verb'\n", condition);
         if (takes_files(verbs[i]))
-            printf("complete -c kdump-steamos -n '%s' -F\n", condition);
+            printf("complete -c kdump-steamos -n '%s' -F -a \"(" REPORT_NAMES ")\"\n", condition);
     }
 }
 

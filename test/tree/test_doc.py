@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The manual, the help and the completions: all from the same tables, and clean."""
 
+import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import subprocess
+import time
 
 import pytest
 
-from tree import TOP, program
+from tree import TOP, Tree, program
 
 DOC = pathlib.Path(program()).parent.parent / "doc"
 PAGES = ["kdump-steamos.8", "kdump-steamos.conf.5", "kdump-steamos-report.1"]
@@ -89,12 +93,26 @@ def test_nothing_is_left_of_the_templates():
         assert (TOP / "doc" / f"{page}.in").exists()
 
 
-def bash_completes(*words):
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """A machine with a report, as the shells' kdump-steamos; its name, and the environment."""
+    folder = tmp_path_factory.mktemp("shells")
+    tree = Tree(folder / "tree")
+    tree.panic()
+    (name,) = tree.collect()
+    script = folder / "kdump-steamos"
+    script.write_text(f'#!/bin/sh\nexec {os.path.abspath(program())} --root={tree.path} "$@"\n')
+    script.chmod(0o755)
+    return name, {"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(folder), "TERM": "vt100",
+                  "LC_ALL": "C"}
+
+
+def bash_completes(*words, **options):
     script = (f"source {DOC}/kdump-steamos\n"
               "COMP_WORDS=(" + " ".join(f"'{word}'" for word in words) + ")\n"
               f"COMP_CWORD={len(words) - 1}\n_kdump_steamos 2>/dev/null\n"
               'printf "%s\\n" "${COMPREPLY[@]}"')
-    return said("bash", "--norc", "-c", script).split()
+    return said("bash", "--norc", "-c", script, **options).split()
 
 
 def test_bash():
@@ -108,6 +126,9 @@ def test_bash():
     assert bash_completes("kdump-steamos", "arm", "--fo") == ["--force"]
     assert bash_completes("kdump-steamos", "status", "--") == ["--json", "--help"]
     assert bash_completes("kdump-steamos", "report", f"{TOP}/READ") == [f"{TOP}/README.md"]
+    assert "src" in bash_completes("kdump-steamos", "initrd", "-o", "", cwd=TOP)
+    assert bash_completes("kdump-steamos", "submit", "--cacert", "=", "READ", cwd=TOP) == ["README.md"]
+    assert "src" in bash_completes("kdump-steamos", "submit", "--cacert", "=", cwd=TOP)
     for verb in VERBS:
         told = {option for option in SHELL_OPTION.findall(
             "\n".join(line for line in verb_help(verb).splitlines() if line.startswith("  ")))}
@@ -116,19 +137,97 @@ def test_bash():
                 if re.search(rf"^ +(-\w, )?{option}\b", verb_help(verb), re.MULTILINE)} <= offered
 
 
-def fish_completes(line):
+@pytest.mark.parametrize("verb", ["report", "submit"])
+def test_bash_knows_reports(reports, verb):
+    name, env = reports
+    assert bash_completes("kdump-steamos", verb, "steamos-", env=env) == [name]
+    assert bash_completes("kdump-steamos", verb, "--as", env=env) == \
+        (["--as-sent"] if verb == "report" else [])
+
+
+def fish_completes(line, **options):
     return [word.split("\t")[0] for word in said(
         "fish", "--no-config", "-c", f"source {DOC}/kdump-steamos.fish; complete -C '{line}'",
-    ).splitlines()]
+        **options).splitlines()]
 
 
-def test_fish():
+def test_fish(reports):
     need("fish")
+    name, env = reports
     assert set(VERBS) <= set(fish_completes("kdump-steamos "))
-    assert fish_completes("kdump-steamos stat") == ["status"]
-    assert fish_completes("kdump-steamos arm --fo") == ["--force"]
+    for before in ("", "-q ", "--root /x ", "--root=/x ", "--config /x -v "):
+        assert fish_completes(f"kdump-steamos {before}stat") == ["status"]
+        assert fish_completes(f"kdump-steamos {before}arm --fo") == ["--force"]
     assert "--json" in fish_completes("kdump-steamos status --")
+    assert "list" not in fish_completes("kdump-steamos status ")
     assert f"{TOP}/README.md" in fish_completes(f"kdump-steamos report {TOP}/READ")
+    for verb in ("report", "submit"):
+        assert name in fish_completes(f"kdump-steamos {verb} steamos-", env=env)
+
+
+class Zsh:
+    """An interactive zsh at a terminal, with the completions as they are installed."""
+
+    def __init__(self, env, folder):
+        self.said = folder / "said"
+        master, slave = pty.openpty()
+        self.shell = subprocess.Popen(["zsh", "-f", "-i"], stdin=slave, stdout=slave, stderr=slave,
+                                      env=env, cwd=TOP, start_new_session=True)
+        os.close(slave)
+        self.terminal = master
+        rc = folder / "rc"
+        rc.write_text(f"fpath=({DOC} $fpath)\nautoload -Uz compinit\ncompinit -u -D\n"
+                      f"tell() {{ print -r -- \"$BUFFER|\" >>{self.said}; BUFFER=; }}\n"
+                      "zle -N tell\nbindkey '^X' tell\nzstyle ':completion:*' list-colors ''\n"
+                      f"PS1=; LISTMAX=9999; stty -echo; print -r -- ready >>{self.said}\n")
+        os.write(master, f"source {rc}\n".encode())
+        self.answers(1)
+
+    def answers(self, number):
+        """The shell's answers so far, once there are so many; what it shows meanwhile is read."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                self.shown += os.read(self.terminal, 65536).decode(errors="replace")
+            found = self.said.read_text().splitlines() if self.said.exists() else []
+            if len(found) >= number:
+                return found
+        raise AssertionError(f"zsh does not answer: {self.shown}")
+
+    shown = ""
+
+    def completes(self, line):
+        """(the line after a tab, what was shown below it)"""
+        number = len(self.answers(0))
+        self.shown = ""
+        os.write(self.terminal, f"{line}\t\x18".encode())
+        return self.answers(number + 1)[-1].removesuffix("|"), self.shown
+
+    def close(self):
+        self.shell.kill()
+        self.shell.wait()
+        os.close(self.terminal)
+
+
+@pytest.fixture
+def zsh(reports, tmp_path):
+    need("zsh")
+    shell = Zsh(reports[1], tmp_path)
+    yield shell
+    shell.close()
+
+
+def test_zsh_completes(zsh, reports):
+    for before in ("", "-q ", "--root /x ", "--root=/x "):
+        assert zsh.completes(f"kdump-steamos {before}stat")[0] == f"kdump-steamos {before}status "
+    assert zsh.completes("kdump-steamos arm --for")[0] == "kdump-steamos arm --force "
+    assert zsh.completes("kdump-steamos initrd -o READ")[0] == "kdump-steamos initrd -o README.md "
+    assert zsh.completes("kdump-steamos report READ")[0] == "kdump-steamos report README.md "
+    for verb in ("report", "submit"):
+        assert zsh.completes(f"kdump-steamos {verb} steam")[0] == \
+            f"kdump-steamos {verb} {reports[0]} "
+    shown = zsh.completes("kdump-steamos ")[1]
+    assert all(re.search(rf"\b{verb}\b", shown) for verb in VERBS), shown
 
 
 def test_zsh():
