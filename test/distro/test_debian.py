@@ -37,6 +37,9 @@ def build(kind, folder, version=None):
     return pathlib.Path(path)
 
 
+SYSCTLS = "cd /proc/sys/kernel && grep -s . panic panic_on_oops softlockup_panic hardlockup_panic panic_print; true"
+
+
 class Story:
     """What happened, by name, for the tests below."""
 
@@ -83,6 +86,7 @@ class Story:
 
 def first_boot(s):
     """Installed, looked at, configured; then the test's crash."""
+    s.note("sysctl before", SYSCTLS)
     s.note("installed", "mkdir -p /root/p && cd /root/p && tar -xf /dev/vdb && "
            "dpkg -i first.deb 2>&1", 300)
     s.guest.put("/etc/default/kdump.d/10-server.conf", f"POST_URL={s.server}\n"
@@ -207,16 +211,22 @@ def upgrade_and_removal(s):
     s.note("upgraded", "cd /root/p && dpkg -i --force-confold second.deb 2>&1", 300)
     s.note("version", "kdump-steamos --version")
     s.status("armed after upgrade")
+    s.note("images before", f"ls {FOLDER}/kdump-initrd-*")
+    # Nothing new may be put into GRUB's configuration; what is ours there goes all the same.
+    s.guest.put("/etc/default/kdump.d/30-grub.conf", "GRUB_AUTOSET=0")
     s.note("removed", "dpkg -r kdump-steamos 2>&1; echo --; ls /sys/module/ramoops/parameters "
            "2>/dev/null; cat /sys/module/pstore/parameters/backend; "
            "systemctl list-units --all --no-legend 'kdump-steamos*'", 300)
     s.note("left", "cat /etc/default/kdump.d/10-server.conf; tail -1 /etc/default/kdump; "
            "grep -rc crashkernel= /etc/default/grub /etc/default/grub.d /boot/grub/grub.cfg")
+    s.note("sysctl after", SYSCTLS)
+    s.note("of arming", f"ls {FOLDER}/kdump-initrd-* {FOLDER}/state/boot-marker.json "
+           f"{FOLDER}/state/sysctl-found.json 2>/dev/null")
     s.reports("reports after removal")
     s.note("purged", "dpkg -P kdump-steamos 2>&1; echo --; ls /etc/default/kdump /usr/bin/kdump-steamos "
            "/etc/systemd/system/*/kdump-steamos* 2>/dev/null", 300)
     s.reports("reports after purge")
-    s.guest.check("rm /etc/default/kdump.d/20-kdump.conf")
+    s.guest.check("rm /etc/default/kdump.d/20-kdump.conf /etc/default/kdump.d/30-grub.conf")
 
 
 def by_pacman(s):
@@ -401,6 +411,8 @@ def test_upgrade_and_removal(story):
     left = output(story, "left", 1)
     assert "POST_URL=" in left and "SCRUB=1" in left
     assert set(re.findall(r":(\d+)$", left, re.MULTILINE)) == {"0"}
+    assert output(story, "sysctl after") == output(story, "sysctl before")
+    assert "kdump-initrd-" in output(story, "images before") and output(story, "of arming", 2) == ""
     assert len(output(story, "reports after removal").split()) == 4
     assert output(story, "purged", 2).split("--\n")[-1] == ""
     assert len(output(story, "reports after purge").split()) == 4
