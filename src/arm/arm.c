@@ -377,6 +377,7 @@ static int settle(struct context *context, const struct arm_facts *facts)
     struct boot_marker marker;
 
     arm_state_open(context, false, &state);
+    removal_take_over(&context->root, &state);
     arm_state_note_consent(&state, context->config.log_submission);
     arm_state_judge_test(&state, &context->root, facts->boot_id);
     if (!state.found || strcmp(state.last.boot_id, facts->boot_id) != 0)

@@ -36,10 +36,11 @@ int removal_note(const struct context *context)
     _cleanup_json_ json_t *found = json_object();
     _cleanup_json_ json_t *before = NULL;
     char path[80];
-    int r;
+    int folder, r;
 
     arm_state_open(context, true, &state);
-    if (state.fd < 0 || json_file_read(state.fd, found_name, &before) == 0)
+    folder = state.fd >= 0 ? state.fd : state.run;
+    if (folder < 0 || json_file_read(folder, found_name, &before) == 0)
         return 0;
     for (size_t i = 0; i < ARRAY_SIZE(sysctls); i++) {
         int64_t live;
@@ -48,10 +49,24 @@ int removal_note(const struct context *context)
             json_object_set_new(found, sysctls[i].name, json_integer((json_int_t)live)) < 0)
             return log_oom();
     }
-    r = json_file_write(state.fd, found_name, found);
-    return r < 0 ? log_error_errno(r, "cannot note in %s/state what the sysctls were",
-                                   state.spool.path)
-                 : 0;
+    r = json_file_write(folder, found_name, found);
+    return r < 0 ? log_error_errno(r, "cannot note what the sysctls were") : 0;
+}
+
+void removal_take_over(const struct root *root, const struct arm_state *state)
+{
+    _cleanup_close_ int run = root_open_dir(root, RUN_DIR);
+    _cleanup_json_ json_t *found = NULL;
+    int r;
+
+    if (run < 0 || state->fd < 0 || json_file_read(run, found_name, &found) < 0)
+        return;
+    r = json_file_write(state->fd, found_name, found);
+    if (r == 0)
+        r = unlink_durable(run, found_name);
+    if (r < 0)
+        (void)log_warning_errno(r, "cannot note in %s/state what the sysctls were, ignoring",
+                                state->spool.path);
 }
 
 static int restore_sysctls(const struct context *context, const struct arm_state *state)
@@ -60,8 +75,8 @@ static int restore_sysctls(const struct context *context, const struct arm_state
     char path[80], text[24];
     int ret = 0;
 
-    if (state->fd >= 0)
-        (void)!json_file_read(state->fd, found_name, &found);
+    if (state->fd >= 0 || state->run >= 0)
+        (void)!json_file_read(state->fd >= 0 ? state->fd : state->run, found_name, &found);
     for (size_t i = 0; i < ARRAY_SIZE(sysctls); i++) {
         int64_t live, value = json_get_int(found, sysctls[i].name, sysctls[i].fallback);
         int r;
@@ -81,9 +96,13 @@ static int restore_sysctls(const struct context *context, const struct arm_state
 int removal_undo(const struct context *context, const struct arm_state *state)
 {
     static const char *const files[] = { found_name, "ramoops-lost.json", "test.json" };
-    int ret = restore_sysctls(context, state);
+    int ret;
 
+    removal_take_over(&context->root, state);
+    ret = restore_sysctls(context, state);
     arm_state_set_late(&context->root, false);
+    if (state->run >= 0)
+        (void)!unlink_durable(state->run, found_name);
     image_remove_all(context);
     for (size_t i = 0; i < ARRAY_SIZE(files) && state->fd >= 0; i++) {
         int r = unlink_durable(state->fd, files[i]);

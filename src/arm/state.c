@@ -16,8 +16,6 @@
 static const char late_name[] = "late";
 static const char lost_name[] = "ramoops-lost.json", grub_name[] = "grub-pending";
 
-#define RUN_DIR "/run/kdump-steamos"
-
 static const char panic_print_path[] = "/proc/sys/kernel/panic_print";
 
 void arm_state_close(struct arm_state *state)

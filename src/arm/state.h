@@ -11,6 +11,8 @@
 #include "spool/boot_marker.h"
 #include "spool/spool.h"
 
+#define RUN_DIR "/run/kdump-steamos"
+
 struct arm_state {
     struct spool spool;
     int fd;     /* the state folder; negative: there is none */

@@ -395,6 +395,27 @@ static void test_removal(void **state)
     expect_file(b, FOLDER "/steamos-1-1.202601020304.zip", "a report");
 }
 
+/* The kdump folder's file system comes only after the package: what was noted goes there. */
+static void test_removal_noted_without_folder(void **state)
+{
+    struct bench *b = *state;
+
+    unit_write_str(b->tree, "/etc/fstab", "/dev/vda3 /home ext4 rw,nofail 0 2\n");
+    unit_write_str(b->tree, "/proc/self/mountinfo", "1 0 254:2 / / rw - ext4 /dev/vda2 rw\n");
+    package_sysctls(b, "9");
+    assert_int_equal(run(b, &verb_arm, "--installing"), EXIT_SUCCESS);
+    assert_false(root_exists(&b->tree->root, FOLDER "/state/sysctl-found.json"));
+    assert_true(root_exists(&b->tree->root, "/run/kdump-steamos/sysctl-found.json"));
+    package_sysctls(b, NULL);
+    unit_write_str(b->tree, "/etc/fstab", "");
+    assert_int_equal(arm(b), EXIT_SUCCESS);
+    assert_int_equal(run(b, &verb_arm, "--settled"), EXIT_SUCCESS);
+    assert_true(root_exists(&b->tree->root, FOLDER "/state/sysctl-found.json"));
+    assert_false(root_exists(&b->tree->root, "/run/kdump-steamos/sysctl-found.json"));
+    assert_int_equal(run(b, &verb_disarm, "--removing"), EXIT_SUCCESS);
+    package_sysctls(b, "=9");
+}
+
 /* Installed into an image, nothing could be noted; and what an administrator has set stays. */
 static void test_removal_without_a_note(void **state)
 {
@@ -435,6 +456,7 @@ int main(void)
         BENCH_TEST(test_other_states),
         BENCH_TEST(test_dry_run),
         BENCH_TEST(test_removal),
+        BENCH_TEST(test_removal_noted_without_folder),
         BENCH_TEST(test_removal_without_a_note),
         BENCH_TEST(test_usage),
     };
