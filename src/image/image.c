@@ -475,6 +475,18 @@ int image_write(const struct context *context, const char *kernel, const char *f
     return r;
 }
 
+/* Its kernel is there, or it may be the other system's of two and was in use not long ago. */
+static bool is_needed(const struct context *context, int folder, const char *name,
+                      const char *kernel)
+{
+    char modules[PATH_MAX];
+    struct stat st;
+
+    return image_modules_dir(&context->root, kernel, modules, sizeof(modules)) != -ENOENT ||
+           fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+           days_unused(&st) < IMAGE_KEEP_DAYS;
+}
+
 static void remove_images(const struct context *context, bool all)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
@@ -489,16 +501,13 @@ static void remove_images(const struct context *context, bool all)
     dir = dir_stream(openat(spool.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     while (dir && (entry = readdir(dir))) {
         struct span name = span_str(entry->d_name);
-        char kernel[NAME_MAX + 1], modules[PATH_MAX], notes[NAME_MAX + 32];
-        struct stat st;
+        char kernel[NAME_MAX + 1], notes[NAME_MAX + 32];
 
         if (!span_skip(&name, IMAGE_PREFIX) || !span_ends(name, ".img"))
             continue;
         name.n -= strlen(".img");
         (void)span_copy(name, kernel, sizeof(kernel));
-        if (!all && (image_modules_dir(&context->root, kernel, modules, sizeof(modules)) != -ENOENT ||
-                     fstatat(spool.fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-                     days_unused(&st) < IMAGE_KEEP_DAYS))
+        if (!all && is_needed(context, spool.fd, entry->d_name, kernel))
             continue;
         if (unlink_durable(spool.fd, entry->d_name) == 0)
             log_info("removed the capture image of %s%s", kernel,
