@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One report's way: which back ends have to get it now, what came of it, where it goes then. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "submit/submission.h"
+
+enum { LOCK_TIMEOUT_MS = 30000 };
+
+/* A report's ZIP, and what is in it. */
+struct opened {
+    int zip;
+    uint64_t size; /* bytes */
+    bool whole;    /* it is a ZIP of ours, and fields are filled */
+    struct report_fields fields;
+};
+
+static void opened_done(struct opened *o)
+{
+    close_fd(&o->zip);
+    report_fields_done(&o->fields);
+}
+
+static int move_report(struct submission *s, const char *name, enum spool_state from,
+                       enum spool_state to)
+{
+    int r = spool_lock(&s->spool, LOCK_TIMEOUT_MS);
+
+    if (r == 0)
+        r = spool_move(&s->spool, name, from, to);
+    close_fd(&s->spool.lock_fd);
+    s->spool.lock_fd = -EBADF;
+    if (r < 0)
+        return log_error_errno(r, "cannot move %s to the %s reports", name, spool_state_name(to));
+    return 0;
+}
+
+static uint32_t random_number(void)
+{
+    uint32_t value;
+
+    if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != (ssize_t)sizeof(value))
+        value = (uint32_t)time(NULL) * 2654435761U;
+    return value;
+}
+
+static void save(struct submission *s, size_t backend, const char *report,
+                 const struct attempt *attempt)
+{
+    char key[NAME_MAX + 32];
+    int r = attempt_save(s->state, notes_key(backend, report, key), attempt);
+
+    if (r < 0)
+        log_warning_errno(r, "cannot note the state of %s, ignoring", report);
+}
+
+static void save_limits(const struct submission *s)
+{
+    int r = limits_save(s->state, s->limits);
+
+    if (r < 0)
+        log_warning_errno(r, "cannot note in %s/state what was sent today, ignoring",
+                          s->spool.path);
+}
+
+/* All that take it have it: each was noted first, so that a cut before the move does not send it
+ * again. */
+static int accepted(struct submission *s, const struct spool_report *report)
+{
+    int r;
+
+    if (limits_accepted(s->limits, report->name))
+        save_limits(s);
+    r = report->state == SPOOL_SENT ? 0 : move_report(s, report->name, report->state, SPOOL_SENT);
+
+    if (r < 0)
+        return r;
+    notes_forget(s, report->name);
+    s->sent++;
+    log_notice("sent %s", report->name);
+    return 0;
+}
+
+static int refused(struct submission *s, const struct spool_report *report, const char *why)
+{
+    log_error("%s is refused for good: %s; it is kept in failed_logs/", report->name, why);
+    return report->state == SPOOL_FAILED
+               ? 0
+               : move_report(s, report->name, report->state, SPOOL_FAILED);
+}
+
+static void postponed(struct submission *s, size_t backend, const struct spool_report *report,
+                      struct attempt *attempt, int64_t retry_after)
+{
+    int64_t delay = retry_delay(attempt->tries, retry_after, random_number());
+
+    attempt->next_try = (int64_t)time(NULL) + delay;
+    log_warning("%s is not sent yet: %s; the next try is due in %lld s", report->name,
+                attempt->last_error, (long long)delay);
+}
+
+/* What came of a delivery, noted before anything is done about it. */
+static void note_outcome(struct submission *s, size_t backend, const struct spool_report *report,
+                         struct attempt *attempt, enum submit_outcome outcome, int64_t retry_after)
+{
+    if (outcome == SUBMIT_OK) {
+        attempt->phase = ATTEMPT_ACCEPTED;
+        if (s->n_on > 1)
+            log_info("%s has %s", backends[backend]->name, report->name);
+    } else {
+        attempt->tries++;
+        if (outcome == SUBMIT_PROTOCOL && ++attempt->protocol_errors < RETRY_MAX_PROTOCOL_ERRORS)
+            outcome = SUBMIT_LATER;
+        if (outcome == SUBMIT_LATER) {
+            postponed(s, backend, report, attempt, retry_after);
+        } else {
+            attempt->phase = ATTEMPT_REFUSED;
+            s->refused++;
+            if (s->n_on > 1)
+                log_error("%s refuses %s for good: %s", backends[backend]->name, report->name,
+                          attempt->last_error);
+        }
+    }
+    save(s, backend, report->name, attempt);
+}
+
+static int open_report(struct submission *s, const struct spool_report *report, struct opened *out)
+{
+    _cleanup_(opened_done) struct opened o = { .zip = -EBADF };
+    _cleanup_close_ int folder = spool_open_folder(&s->spool, report->state, false);
+    struct stat st;
+    int r;
+
+    if (folder < 0)
+        return folder;
+    o.zip = openat(folder, report->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (o.zip < 0 || fstat(o.zip, &st) < 0)
+        return log_error_errno(-errno, "cannot open %s", report->name);
+    o.size = (uint64_t)st.st_size;
+    r = report_fields_read(o.zip, report->time, &o.fields);
+    if (r < 0 && r != -EBADMSG)
+        return log_error_errno(r, "cannot read %s", report->name);
+    o.whole = r == 0;
+    *out = o;
+    o = (struct opened){ .zip = -EBADF };
+    return 0;
+}
+
+static void deliver(struct submission *s, const struct spool_report *report,
+                    const struct opened *opened, size_t backend, struct attempt *attempt)
+{
+    char key[NAME_MAX + 32];
+    struct delivery delivery = {
+        .config = &s->context->config,
+        .root = &s->context->root,
+        .cacert = s->cacert,
+        .progress = !s->context->quiet && isatty(STDERR_FILENO),
+        .name = report->name,
+        .key = notes_key(backend, report->name, key),
+        .zip = opened->zip,
+        .size = opened->size,
+        .state = s->state,
+        .attempt = attempt,
+        .fields = &opened->fields,
+        .retry_after = -1,
+    };
+    const struct limits_report begun = { report->name, opened->fields.signature, opened->size };
+    enum submit_outcome outcome = SUBMIT_REFUSED;
+
+    if (!backends[backend]->local) {
+        delivery.counted =
+            limits_begin(s->limits, &begun, (int64_t)time(NULL), &delivery.counted_since);
+        save_limits(s);
+    }
+    if (opened->whole) {
+        log_info("sending %s (%llu bytes)", report->name, (unsigned long long)delivery.size);
+        outcome = backends[backend]->deliver(&delivery);
+    } else {
+        (void)snprintf(attempt->last_error, sizeof(attempt->last_error),
+                       "it is no whole report ZIP");
+    }
+    s->unreachable[backend] |= delivery.unreachable;
+    note_outcome(s, backend, report, attempt, outcome, delivery.retry_after);
+}
+
+/* A clock that jumped must not hold a report back for more than the longest back-off. */
+static bool is_due(const struct attempt *attempt)
+{
+    int64_t now = (int64_t)time(NULL);
+
+    return attempt->next_try <= now || attempt->next_try > now + RETRY_MAX_SECONDS;
+}
+
+/* Whether this back end is to be tried now. One that has refused the report is asked again where a
+ * person wants it. */
+static bool is_wanted(struct submission *s, size_t backend, const struct spool_report *report,
+                      struct attempt *attempt)
+{
+    if (!s->on[backend] || attempt->phase == ATTEMPT_ACCEPTED || s->unreachable[backend])
+        return false; /* where it is unreachable the others would fail in the same way */
+    if (attempt->phase == ATTEMPT_REFUSED) {
+        if (report->state != SPOOL_FAILED)
+            return false;
+        attempt->phase = ATTEMPT_NONE;
+    }
+    if (s->now || is_due(attempt))
+        return true;
+    log_info("%s waits for its next try", report->name);
+    return false;
+}
+
+/* Where it goes when all back ends have said their last word. One that took it is enough. */
+static int settle(struct submission *s, const struct spool_report *report,
+                  const struct attempt attempts[N_BACKENDS])
+{
+    const char *why = NULL;
+    bool taken = false;
+
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        if (!s->on[i])
+            continue;
+        if (attempts[i].phase != ATTEMPT_ACCEPTED && attempts[i].phase != ATTEMPT_REFUSED) {
+            s->later++;
+            return 0;
+        }
+        taken |= attempts[i].phase == ATTEMPT_ACCEPTED;
+        if (attempts[i].phase == ATTEMPT_REFUSED)
+            why = attempts[i].last_error;
+    }
+    return taken || !why ? accepted(s, report) : refused(s, report, why);
+}
+
+/* What a day's limits say of a report that goes by itself; one that was begun goes on. */
+static enum limits_verdict judge(const struct submission *s, const struct spool_report *report,
+                                 const struct opened *opened,
+                                 const struct attempt attempts[N_BACKENDS])
+{
+    const struct limits_report r = { report->name, opened->fields.signature, opened->size };
+
+    if (!s->network || s->now || !opened->whole)
+        return LIMITS_SEND;
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        if (s->on[i] && !backends[i]->local &&
+            (attempts[i].phase != ATTEMPT_NONE || attempts[i].tries > 0))
+            return LIMITS_SEND;
+    return limits_judge(s->limits, &s->context->config, &r, (int64_t)time(NULL));
+}
+
+/* Enough of its kind went today. It is counted before it is moved: a run that was cut off in
+ * between is finished by the next, and counts it once. */
+static int count_report(struct submission *s, const struct spool_report *report,
+                        const struct opened *opened)
+{
+    const struct limits_report counted = { report->name, opened->fields.signature, opened->size };
+    int r = 0;
+
+    if (limits_count(s->limits, &counted, (int64_t)time(NULL)))
+        r = limits_save(s->state, s->limits);
+    if (r < 0)
+        return log_error_errno(r, "cannot count %s in %s/state", report->name, s->spool.path);
+    r = move_report(s, report->name, report->state, SPOOL_KEPT);
+    if (r < 0)
+        return r;
+    notes_forget(s, report->name);
+    s->kept++;
+    log_notice("%s is the same crash as %llu that were sent within a day: counted, and kept in "
+               "not_sent_logs/",
+               report->name, (unsigned long long)s->context->config.same_crashes_per_day);
+    return 0;
+}
+
+static bool is_done(const struct attempt *attempt)
+{
+    return attempt->phase == ATTEMPT_ACCEPTED || attempt->phase == ATTEMPT_REFUSED;
+}
+
+/* A report that does not go over the network today: those that need none have it first. */
+static int hold_back(struct submission *s, const struct spool_report *report,
+                     const struct opened *opened, const struct attempt attempts[N_BACKENDS],
+                     enum limits_verdict verdict)
+{
+    bool local_done = true;
+
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        local_done &= !s->on[i] || !backends[i]->local || is_done(&attempts[i]);
+    if (verdict == LIMITS_COUNT && local_done)
+        return count_report(s, report, opened);
+    s->later++;
+    if (verdict == LIMITS_WAIT)
+        log_info("%s waits: enough was sent within a day (MAX_REPORTS_PER_DAY, MAX_SIZE_PER_DAY); "
+                 "kdump-steamos submit --now sends it",
+                 report->name);
+    return 0;
+}
+
+static int leave_to_newer(struct submission *s, const struct spool_report *report)
+{
+    log_warning("%s is on its way by a newer version of kdump-steamos, which goes on with it; "
+                "update, or remove %s/state/%s.*json",
+                report->name, s->spool.path, report->name);
+    s->later++;
+    return 0;
+}
+
+int submission_send(struct submission *s, const struct spool_report *report)
+{
+    _cleanup_(opened_done) struct opened opened = { .zip = -EBADF };
+    enum limits_verdict verdict = LIMITS_SEND;
+    struct attempt attempts[N_BACKENDS];
+    bool wanted[N_BACKENDS], any = false;
+    char key[NAME_MAX + 32];
+    int r;
+
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        if (attempt_load(s->state, notes_key(i, report->name, key), &attempts[i]) < 0)
+            return log_oom();
+        if (attempts[i].phase == ATTEMPT_UNKNOWN)
+            return leave_to_newer(s, report);
+        any |= wanted[i] = is_wanted(s, i, report, &attempts[i]);
+    }
+    if (any) {
+        r = open_report(s, report, &opened);
+        if (r < 0)
+            return r == -ENOENT ? 0 : r; /* removed by the limits of the spool meanwhile */
+        verdict = judge(s, report, &opened, attempts);
+    }
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        if (wanted[i] && (verdict == LIMITS_SEND || backends[i]->local))
+            deliver(s, report, &opened, i, &attempts[i]);
+    return verdict == LIMITS_SEND ? settle(s, report, attempts)
+                                  : hold_back(s, report, &opened, attempts, verdict);
+}
+
+int submission_keep(struct submission *s, const struct spool_report *report)
+{
+    int r = move_report(s, report->name, SPOOL_PENDING, SPOOL_KEPT);
+
+    if (r == 0) {
+        log_notice("submission is off: %s is kept in not_sent_logs/", report->name);
+        s->kept++;
+    }
+    return r;
+}

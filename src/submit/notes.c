@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What state/ has of the reports' ways: one note for each back end. */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/atomic_file.h"
+#include "submit/submission.h"
+
+enum { LITTER_SECONDS = 3600 };
+
+const char *notes_key(size_t backend, const char *report, char buf[NAME_MAX + 32])
+{
+    if (backend == 0)
+        return report;
+    (void)snprintf(buf, NAME_MAX + 32, "%s.%s", report, backends[backend]->name);
+    return buf;
+}
+
+void notes_forget(const struct submission *s, const char *report)
+{
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        char buf[NAME_MAX + 32];
+        const char *key = notes_key(i, report, buf);
+        struct attempt attempt;
+
+        if (attempt_load(s->state, key, &attempt) == 0 && attempt.phase != ATTEMPT_REFUSED)
+            (void)attempt_remove(s->state, key);
+    }
+}
+
+/* Whose note this is: "REPORT.zip.json", "REPORT.zip.sentry.json", "REPORT.zip.exchange" … */
+static bool is_note(const char *name, char report[NAME_MAX + 1])
+{
+    static const char *const suffixes[] = { ".json", ".exchange", ".upload" };
+    struct span rest = span_str(name);
+    size_t end = span_find(rest, ".zip.");
+    struct spool_report parsed;
+    bool known = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+        known |= span_ends(rest, suffixes[i]);
+    if (!known || end == SIZE_MAX)
+        return false;
+    rest.n = end + strlen(".zip");
+    return span_copy(rest, report, NAME_MAX + 1) && spool_report_parse_name(report, &parsed);
+}
+
+void notes_sweep(const struct submission *s)
+{
+    _cleanup_closedir_ DIR *dir =
+        dir_stream(openat(s->state, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const struct dirent *entry;
+    char report[NAME_MAX + 1];
+
+    while (dir && (entry = readdir(dir))) {
+        int state = is_note(entry->d_name, report) ? spool_find(&s->spool, report) : -EINVAL;
+
+        if (state == -ENOENT)
+            (void)unlinkat(s->state, entry->d_name, 0);
+        else if (state == SPOOL_SENT)
+            notes_forget(s, report);
+    }
+    atomic_file_sweep(s->state, LITTER_SECONDS);
+}
