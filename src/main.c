@@ -58,7 +58,9 @@ static void context_done(struct context *context)
 static int run_verb(const struct verb *verb, const char *root, const char *config, bool quiet,
                     int argc, char **argv)
 {
-    _cleanup_(context_done) struct context context = { .root.fd = -EBADF, .quiet = quiet };
+    _cleanup_(context_done) struct context context = { .root.fd = -EBADF,
+                                                       .config_file = config,
+                                                       .quiet = quiet };
     int r;
 
     r = root_init(&context.root, root);

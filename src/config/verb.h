@@ -9,6 +9,7 @@
 struct context {
     struct root root;
     struct config config;
+    const char *config_file; /* as named on the command line, or NULL: to load it again */
     const struct sysops *ops;
     bool quiet;
 };

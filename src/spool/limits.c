@@ -82,11 +82,13 @@ int limits_load(int state, int64_t now, struct limits **out)
     _cleanup_json_ json_t *file = NULL;
     const json_t *item;
     size_t i;
+    int r;
 
     if (!limits)
         return -ENOMEM;
-    if (json_file_read(state, limits_name, &file) == -ENOMEM)
-        return -ENOMEM;
+    r = json_file_read(state, limits_name, &file);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG && r != -EFBIG && r != -ELOOP)
+        return r;
     json_array_foreach(json_object_get(file, "begun"), i, item) load_entry(item, now, limits);
     json_array_foreach(json_object_get(file, "counted"), i, item) load_tally(item, limits);
     *out = limits;

@@ -48,7 +48,7 @@ enum limits_verdict {
     LIMITS_WAIT,  /* enough was sent today */
 };
 
-/* The caller frees *out. What cannot be read is an empty ledger; where the clock was set back, all
+/* The caller frees *out. What is not there, or damaged, is an empty ledger; where the clock was set back, all
  * of it was now. state is the state folder. */
 int limits_load(int state, int64_t now, struct limits **out) _must_check_;
 int limits_save(int state, const struct limits *limits) _must_check_;

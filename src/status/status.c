@@ -62,8 +62,10 @@ static int read_counted(int state, struct status *s)
 {
     _cleanup_free_ struct limits *limits = NULL;
 
-    if (limits_load(state, (int64_t)time(NULL), &limits) < 0)
-        return -ENOMEM;
+    int r = limits_load(state, (int64_t)time(NULL), &limits);
+
+    if (r < 0)
+        return r == -ENOMEM ? r : 0;
     s->counted = limits_counted(limits);
     return 0;
 }

@@ -34,8 +34,10 @@ int attempt_load(int state, const char *report, struct attempt *out)
     *out = (struct attempt){ 0 };
     if (r == 0)
         r = json_file_read(state, name, &json);
+    if (r == -ENOENT || r == -EBADMSG || r == -EFBIG || r == -ELOOP)
+        return 0;
     if (r < 0)
-        return r == -ENOMEM ? r : 0;
+        return r;
     if (json_get_int(json, "version", ATTEMPT_VERSION) > ATTEMPT_VERSION) {
         out->phase = ATTEMPT_UNKNOWN;
         return 0;
@@ -51,6 +53,7 @@ int attempt_load(int state, const char *report, struct attempt *out)
     (void)span_copy(span_str(json_get_str(json, "gid", "")), out->gid, sizeof(out->gid));
     (void)span_copy(span_str(json_get_str(json, "last_error", "")), out->last_error,
                     sizeof(out->last_error));
+    out->finish_asked = json_is_true(json_object_get(json, "finish_asked"));
     out->upload_size = (uint64_t)MAX(json_get_int(json, "upload_size", 0), (int64_t)0);
     if ((out->phase == ATTEMPT_STARTED || out->phase == ATTEMPT_FINISHING) && !out->gid[0])
         out->phase = ATTEMPT_NONE;
@@ -77,12 +80,13 @@ int attempt_save(int state, const char *report, const struct attempt *attempt)
 
     if (r < 0)
         return r;
-    json = json_pack("{s:i, s:I, s:s, s:i, s:i, s:I, s:o, s:i, s:o}", "version", ATTEMPT_VERSION,
-                     "upload_size", (json_int_t)attempt->upload_size, "phase",
-                     phases[attempt->phase], "tries", (int)attempt->tries, "protocol_errors",
-                     (int)attempt->protocol_errors, "next_try", (json_int_t)attempt->next_try,
-                     "gid", printable(attempt->gid), "last_status", attempt->last_status,
-                     "last_error", printable(attempt->last_error));
+    json =
+        json_pack("{s:i, s:I, s:s, s:i, s:i, s:I, s:o, s:b, s:i, s:o}", "version", ATTEMPT_VERSION,
+                  "upload_size", (json_int_t)attempt->upload_size, "phase", phases[attempt->phase],
+                  "tries", (int)attempt->tries, "protocol_errors", (int)attempt->protocol_errors,
+                  "next_try", (json_int_t)attempt->next_try, "gid", printable(attempt->gid),
+                  "finish_asked", (int)attempt->finish_asked, "last_status", attempt->last_status,
+                  "last_error", printable(attempt->last_error));
     return json ? json_file_write(state, name, json) : -ENOMEM;
 }
 

@@ -21,16 +21,18 @@ enum attempt_phase {
 
 struct attempt {
     enum attempt_phase phase;
-    unsigned tries;           /* failed ones */
+    unsigned tries;           /* failed ones, and one that was begun and not ended */
     unsigned protocol_errors; /* of these, answers that made no sense */
     int64_t next_try;         /* seconds since the epoch; 0: now */
     char gid[65];
+    bool finish_asked;    /* a finish was sent, or about to be, whose answer is not known */
     uint64_t upload_size; /* bytes that the server was told of */
     int last_status;      /* HTTP; 0: none came */
     char last_error[512]; /* for people; "" : none */
 };
 
-/* state is the state folder's fd. What cannot be read is a new attempt. -ENOMEM. */
+/* state is the state folder's fd. What is not there, or damaged, is a new attempt; what cannot be
+ * read is an error: the server may have the report. */
 int attempt_load(int state, const char *report, struct attempt *out) _must_check_;
 int attempt_save(int state, const char *report, const struct attempt *attempt) _must_check_;
 /* With all else that state/ has of it. */

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "submit/attempt.h"
 #include "submit/fields.h"
+#include "submit/reserve.h"
 #include "submit/retry.h"
 
 struct delivery {
@@ -18,6 +19,7 @@ struct delivery {
     uint64_t size;    /* bytes */
     int state;        /* the state folder's fd, for attempt_save() */
     struct attempt *attempt;
+    struct reserve *reserve;
     const struct report_fields *fields;
     unsigned counted; /* crashes of the same signature that it speaks for: they were not sent */
     int64_t counted_since; /* seconds since the epoch */

@@ -2,7 +2,6 @@
 /* One report's way: which back ends have to get it now, what came of it, where it goes then. */
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "base/log.h"
 #include "submit/submission.h"
@@ -30,6 +29,8 @@ static int move_report(struct submission *s, const char *name, enum spool_state 
 
     if (r == 0)
         r = spool_move(&s->spool, name, from, to);
+    if (reserve_spend(&s->reserve, r))
+        r = spool_move(&s->spool, name, from, to);
     close_fd(&s->spool.lock_fd);
     s->spool.lock_fd = -EBADF;
     if (r < 0)
@@ -37,23 +38,12 @@ static int move_report(struct submission *s, const char *name, enum spool_state 
     return 0;
 }
 
-static uint32_t random_number(void)
-{
-    uint32_t value;
-
-    if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != (ssize_t)sizeof(value))
-        value = (uint32_t)time(NULL) * 2654435761U;
-    return value;
-}
-
-static void save(struct submission *s, size_t backend, const char *report,
-                 const struct attempt *attempt)
+static int save(struct submission *s, size_t backend, const char *report,
+                const struct attempt *attempt)
 {
     char key[NAME_MAX + 32];
-    int r = attempt_save(s->state, notes_key(backend, report, key), attempt);
 
-    if (r < 0)
-        log_warning_errno(r, "cannot note the state of %s, ignoring", report);
+    return reserve_save(&s->reserve, s->state, notes_key(backend, report, key), attempt);
 }
 
 static void save_limits(const struct submission *s)
@@ -105,12 +95,16 @@ static void postponed(struct submission *s, size_t backend, const struct spool_r
 static void note_outcome(struct submission *s, size_t backend, const struct spool_report *report,
                          struct attempt *attempt, enum submit_outcome outcome, int64_t retry_after)
 {
+    int r;
+
     if (outcome == SUBMIT_OK) {
         attempt->phase = ATTEMPT_ACCEPTED;
+        attempt->tries--; /* it was noted as one that failed */
+        attempt->next_try = 0;
+        attempt->last_error[0] = '\0';
         if (s->n_on > 1)
             log_info("%s has %s", backends[backend]->name, report->name);
     } else {
-        attempt->tries++;
         if (outcome == SUBMIT_PROTOCOL && ++attempt->protocol_errors < RETRY_MAX_PROTOCOL_ERRORS)
             outcome = SUBMIT_LATER;
         if (outcome == SUBMIT_LATER) {
@@ -123,7 +117,37 @@ static void note_outcome(struct submission *s, size_t backend, const struct spoo
                           attempt->last_error);
         }
     }
-    save(s, backend, report->name, attempt);
+    r = save(s, backend, report->name, attempt);
+    if (r < 0) {
+        s->stuck = true;
+        log_error_errno(r, "cannot note in %s/state what came of %s; nothing more is sent now",
+                        s->spool.path, report->name);
+    }
+}
+
+/* All that takes room on the disk is done before the first byte leaves: a report that a server has,
+ * and nothing here knows of it, would go again and again. */
+static int make_room(struct submission *s)
+{
+    _cleanup_close_ int folder = spool_open_folder(&s->spool, SPOOL_SENT, true), lock = -EBADF;
+
+    if (folder < 0)
+        return folder;
+    lock = spool_open_lock(s->state, "lock");
+    return lock < 0 ? lock : reserve_take(&s->reserve, s->state);
+}
+
+/* A try that is cut off has failed, and is not made again at once. */
+static int note_begun(struct submission *s, size_t backend, const struct spool_report *report,
+                      struct attempt *attempt)
+{
+    char key[NAME_MAX + 32];
+
+    attempt->tries++;
+    attempt->next_try = (int64_t)time(NULL) + retry_delay(attempt->tries, -1, random_number());
+    (void)span_copy(SPAN("the last try was cut off"), attempt->last_error,
+                    sizeof(attempt->last_error));
+    return attempt_save(s->state, notes_key(backend, report->name, key), attempt);
 }
 
 static int open_report(struct submission *s, const struct spool_report *report, struct opened *out)
@@ -148,8 +172,29 @@ static int open_report(struct submission *s, const struct spool_report *report, 
     return 0;
 }
 
-static void deliver(struct submission *s, const struct spool_report *report,
-                    const struct opened *opened, size_t backend, struct attempt *attempt)
+static int begin(struct submission *s, const struct spool_report *report,
+                 const struct opened *opened, size_t backend, struct attempt *attempt,
+                 struct delivery *delivery)
+{
+    const struct limits_report begun = { report->name, opened->fields.signature, opened->size };
+    int r = make_room(s);
+
+    if (r == 0)
+        r = note_begun(s, backend, report, attempt);
+    if (r == 0 && !backends[backend]->local) {
+        delivery->counted =
+            limits_begin(s->limits, &begun, (int64_t)time(NULL), &delivery->counted_since);
+        r = limits_save(s->state, s->limits);
+    }
+    if (r == 0)
+        return 0;
+    s->stuck = true;
+    return log_error_errno(r, "cannot note in %s/state that %s is being sent: nothing is sent",
+                           s->spool.path, report->name);
+}
+
+static int deliver(struct submission *s, const struct spool_report *report,
+                   const struct opened *opened, size_t backend, struct attempt *attempt)
 {
     char key[NAME_MAX + 32];
     struct delivery delivery = {
@@ -163,17 +208,15 @@ static void deliver(struct submission *s, const struct spool_report *report,
         .size = opened->size,
         .state = s->state,
         .attempt = attempt,
+        .reserve = &s->reserve,
         .fields = &opened->fields,
         .retry_after = -1,
     };
-    const struct limits_report begun = { report->name, opened->fields.signature, opened->size };
     enum submit_outcome outcome = SUBMIT_REFUSED;
+    int r = begin(s, report, opened, backend, attempt, &delivery);
 
-    if (!backends[backend]->local) {
-        delivery.counted =
-            limits_begin(s->limits, &begun, (int64_t)time(NULL), &delivery.counted_since);
-        save_limits(s);
-    }
+    if (r < 0)
+        return r;
     if (opened->whole) {
         log_info("sending %s (%llu bytes)", report->name, (unsigned long long)delivery.size);
         outcome = backends[backend]->deliver(&delivery);
@@ -183,6 +226,7 @@ static void deliver(struct submission *s, const struct spool_report *report,
     }
     s->unreachable[backend] |= delivery.unreachable;
     note_outcome(s, backend, report, attempt, outcome, delivery.retry_after);
+    return 0;
 }
 
 /* A clock that jumped must not hold a report back for more than the longest back-off. */
@@ -190,7 +234,7 @@ static bool is_due(const struct attempt *attempt)
 {
     int64_t now = (int64_t)time(NULL);
 
-    return attempt->next_try <= now || attempt->next_try > now + RETRY_MAX_SECONDS;
+    return attempt->next_try <= now || attempt->next_try > now + RETRY_AHEAD_SECONDS;
 }
 
 /* Whether this back end is to be tried now. One that has refused the report is asked again where a
@@ -198,8 +242,9 @@ static bool is_due(const struct attempt *attempt)
 static bool is_wanted(struct submission *s, size_t backend, const struct spool_report *report,
                       struct attempt *attempt)
 {
-    if (!s->on[backend] || attempt->phase == ATTEMPT_ACCEPTED || s->unreachable[backend])
-        return false; /* where it is unreachable the others would fail in the same way */
+    if (!s->on[backend] || attempt->phase == ATTEMPT_ACCEPTED || s->unreachable[backend] ||
+        s->stuck || s->reserve.spent)
+        return false; /* the others would fail in the same way */
     if (attempt->phase == ATTEMPT_REFUSED) {
         if (report->state != SPOOL_FAILED)
             return false;
@@ -314,8 +359,10 @@ int submission_send(struct submission *s, const struct spool_report *report)
     int r;
 
     for (size_t i = 0; i < N_BACKENDS; i++) {
-        if (attempt_load(s->state, notes_key(i, report->name, key), &attempts[i]) < 0)
-            return log_oom();
+        r = attempt_load(s->state, notes_key(i, report->name, key), &attempts[i]);
+        if (r < 0)
+            return log_error_errno(r, "cannot read in %s/state how far %s has come: it is not sent",
+                                   s->spool.path, report->name);
         if (attempts[i].phase == ATTEMPT_UNKNOWN)
             return leave_to_newer(s, report);
         any |= wanted[i] = is_wanted(s, i, report, &attempts[i]);
@@ -326,9 +373,13 @@ int submission_send(struct submission *s, const struct spool_report *report)
             return r == -ENOENT ? 0 : r; /* removed by the limits of the spool meanwhile */
         verdict = judge(s, report, &opened, attempts);
     }
-    for (size_t i = 0; i < N_BACKENDS; i++)
-        if (wanted[i] && (verdict == LIMITS_SEND || backends[i]->local))
-            deliver(s, report, &opened, i, &attempts[i]);
+    for (size_t i = 0; i < N_BACKENDS && !s->stuck; i++) {
+        if (!wanted[i] || (verdict != LIMITS_SEND && !backends[i]->local))
+            continue;
+        r = deliver(s, report, &opened, i, &attempts[i]);
+        if (r < 0)
+            return r;
+    }
     return verdict == LIMITS_SEND ? settle(s, report, attempts)
                                   : hold_back(s, report, &opened, attempts, verdict);
 }

@@ -15,15 +15,32 @@ enum submit_outcome submit_judge_status(int status)
 
 int64_t retry_delay(unsigned attempts, int64_t retry_after, uint32_t random)
 {
-    int64_t span = RETRY_FIRST_SECONDS, delay;
+    int64_t span = RETRY_FIRST_SECONDS, wish = MIN(retry_after, (int64_t)RETRY_MAX_SECONDS);
 
     for (unsigned i = 1; i < attempts && span < RETRY_MAX_SECONDS; i++)
         span *= 2;
     span = MIN(span, (int64_t)RETRY_MAX_SECONDS);
-    delay = span * (int64_t)random / UINT32_MAX;
-    if (retry_after > 0)
-        delay += MIN(retry_after, (int64_t)RETRY_MAX_SECONDS);
-    return MAX(MIN(delay, (int64_t)RETRY_MAX_SECONDS), (int64_t)1);
+    if (wish <= 0)
+        return MAX(span * (int64_t)random / UINT32_MAX, (int64_t)1);
+    span = MIN(MAX(span, wish / 4), RETRY_AHEAD_SECONDS - wish);
+    return wish + span * (int64_t)random / UINT32_MAX;
+}
+
+int64_t retry_wait_ms(unsigned tries, uint32_t random)
+{
+    int64_t span = 1000;
+
+    for (unsigned i = 1; i < tries && span < RETRY_WAIT_MAX_SECONDS * 1000; i++)
+        span *= 2;
+    span = MIN(span, (int64_t)RETRY_WAIT_MAX_SECONDS * 1000);
+    return span / 2 + span * (int64_t)random / UINT32_MAX;
+}
+
+int64_t retry_first_ms(int64_t uptime, uint32_t random)
+{
+    int64_t left = uptime < 0 ? 0 : MAX(RETRY_SPREAD_SECONDS - uptime, (int64_t)0);
+
+    return left * 1000 * (int64_t)random / UINT32_MAX;
 }
 
 static bool is_number(struct span s)

@@ -138,22 +138,28 @@ static enum submit_outcome post(struct delivery *d, const char *action, struct s
     return perform(d, action, &request, answer);
 }
 
+/* What cannot be noted is not done: the next run would not know of it, and do it again. */
+static enum submit_outcome not_noted(struct delivery *d, int error)
+{
+    (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error),
+                   "how far it has come cannot be noted: %s", strerror(-error));
+    return SUBMIT_LATER;
+}
+
 /* A PUT that was cut off is made again to the same place: a second Start would be a second report.
  */
-static void note_started(struct delivery *d, const struct parcel *parcel,
-                         const struct steam_answer *to, struct span answer)
+static enum submit_outcome note_started(struct delivery *d, const struct parcel *parcel,
+                                        const struct steam_answer *to, struct span answer)
 {
-    int r = attempt_save_upload(d->state, d->name, answer);
+    int r = reserve_save_upload(d->reserve, d->state, d->name, answer);
 
     (void)span_copy(span_str(to->gid), d->attempt->gid, sizeof(d->attempt->gid));
     if (r == 0) {
         d->attempt->phase = ATTEMPT_STARTED;
         d->attempt->upload_size = parcel->outgoing.size;
-        r = attempt_save(d->state, d->name, d->attempt);
+        r = reserve_save(d->reserve, d->state, d->name, d->attempt);
     }
-    if (r < 0)
-        log_warning_errno(r, "cannot note where %s goes; cut off now, it would be started again",
-                          d->name);
+    return r < 0 ? not_noted(d, r) : SUBMIT_OK;
 }
 
 /* Whether an upload that was begun can go on; its answer was looked at when it came, and is again.
@@ -173,6 +179,7 @@ static bool resume(const struct delivery *d, const struct parcel *parcel, struct
 static void forget_upload(struct delivery *d)
 {
     d->attempt->phase = ATTEMPT_NONE;
+    d->attempt->finish_asked = false;
     d->attempt->gid[0] = '\0';
     (void)attempt_remove_upload(d->state, d->name);
 }
@@ -192,10 +199,8 @@ static enum submit_outcome start(struct delivery *d, const struct parcel *parcel
     if (outcome != SUBMIT_OK)
         return outcome;
     r = steam_answer_parse(strbuf_view(&answer.body), is_http(d->config), out, &why);
-    if (r == 0) {
-        note_started(d, parcel, out, strbuf_view(&answer.body));
-        return SUBMIT_OK;
-    }
+    if (r == 0)
+        return note_started(d, parcel, out, strbuf_view(&answer.body));
     (void)snprintf(answer.error, sizeof(answer.error), "the answer cannot be used: %s",
                    r == -ENOMEM ? "out of memory" : why);
     (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error), "Start: %s",
@@ -265,21 +270,51 @@ static enum submit_outcome upload(struct delivery *d)
 {
     _cleanup_parcel_ struct parcel parcel = PARCEL_INIT;
     enum submit_outcome outcome = parcel_make(d, false, &parcel);
-    int r;
 
     if (outcome == SUBMIT_OK)
         outcome = start_and_put(d, &parcel);
     if (outcome == SUBMIT_REFUSED || outcome == SUBMIT_PROTOCOL)
         forget_upload(d);
-    if (outcome != SUBMIT_OK)
-        return outcome;
-    d->attempt->phase = ATTEMPT_FINISHING;
-    r = attempt_save(d->state, d->name, d->attempt);
-    if (r < 0)
-        log_warning_errno(r, "cannot note how far %s has come; cut off now, it would be sent twice",
-                          d->name);
+    if (outcome == SUBMIT_OK)
+        d->attempt->phase = ATTEMPT_FINISHING;
+    return outcome;
+}
+
+/* Once the server was told that the upload is whole it may have the report, whatever is heard of
+ * it: noted before. */
+static enum submit_outcome finish_noted(struct delivery *d)
+{
+    bool asked = d->attempt->finish_asked;
+    enum submit_outcome outcome;
+    int r, status;
+
+    d->attempt->finish_asked = true;
+    r = reserve_save(d->reserve, d->state, d->name, d->attempt);
+    if (r < 0) {
+        d->attempt->finish_asked = asked;
+        return not_noted(d, r);
+    }
     (void)attempt_remove_upload(d->state, d->name);
-    return SUBMIT_OK;
+    outcome = finish(d);
+    status = d->attempt->last_status;
+    if (outcome == SUBMIT_OK)
+        return outcome;
+    if (asked && (status == 400 || status == 404 || status == 409 || status == 410)) {
+        log_info("%s: the server, whose answer was lost when it was told that the upload is whole, "
+                 "knows of no such upload any more (%d): it has the report",
+                 d->name, status);
+        return SUBMIT_OK;
+    }
+    /* An answer of its own tells that it did not take it; a gateway's tells nothing. */
+    d->attempt->finish_asked = asked || status == 0 || status == 502 || status == 504;
+    if (outcome == SUBMIT_REFUSED && status == 404) {
+        /* The server has forgotten the upload: from the start, next time. */
+        d->attempt->phase = ATTEMPT_NONE;
+        d->attempt->finish_asked = false;
+        d->attempt->gid[0] = '\0';
+        return SUBMIT_PROTOCOL;
+    }
+    return outcome;
 }
 
 static enum submit_outcome steam_deliver(struct delivery *d)
@@ -291,14 +326,7 @@ static enum submit_outcome steam_deliver(struct delivery *d)
         if (outcome != SUBMIT_OK)
             return outcome;
     }
-    outcome = finish(d);
-    if (outcome == SUBMIT_REFUSED && d->attempt->last_status == 404) {
-        /* The server has forgotten the upload: from the start, next time. */
-        d->attempt->phase = ATTEMPT_NONE;
-        d->attempt->gid[0] = '\0';
-        return SUBMIT_PROTOCOL;
-    }
-    return outcome;
+    return finish_noted(d);
 }
 
 static bool steam_server(const struct config *config, char *url, size_t size)

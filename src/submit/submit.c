@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/random.h>
 
 #include "base/log.h"
 #include "submit/http.h"
@@ -16,9 +17,74 @@ const struct backend *const backends[N_BACKENDS] = { &backend_steam, &backend_se
 static void submission_done(struct submission *s)
 {
     free(s->limits);
+    reserve_done(&s->reserve);
     close_fd(&s->submit_lock);
     close_fd(&s->state);
     spool_close(&s->spool);
+}
+
+uint32_t random_number(void)
+{
+    uint32_t value;
+
+    if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != (ssize_t)sizeof(value))
+        value = (uint32_t)time(NULL) * 2654435761U;
+    return value;
+}
+
+/* False where none is on. */
+static bool choose_backends(struct submission *s)
+{
+    s->n_on = 0;
+    s->network = false;
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        s->on[i] = backends[i]->enabled(&s->context->config);
+        s->n_on += s->on[i];
+        s->network |= s->on[i] && !backends[i]->local;
+    }
+    return s->n_on > 0;
+}
+
+static int start_http(struct submission *s)
+{
+    int r = s->network && !s->http ? http_start() : 0;
+
+    if (r < 0)
+        return log_error_errno(r, "cannot set libcurl up");
+    s->http |= s->network;
+    return 0;
+}
+
+/* What is wrong in the files was said when the run began. */
+static int load_silently(struct context *context, struct config *out)
+{
+    enum log_level level = LOG_LEVEL_DEBUG;
+    int r;
+
+    while (level > LOG_LEVEL_ERROR && !log_enabled(level))
+        level--;
+    log_set_max_level((enum log_level)(LOG_LEVEL_ERROR - 1));
+    r = config_load(&context->root, context->config_file, out);
+    log_set_max_level(level);
+    return r;
+}
+
+int submission_reload(struct submission *s)
+{
+    struct config fresh;
+    int r = load_silently(s->context, &fresh);
+
+    if (r < 0)
+        return log_error_errno(r, "cannot read the configuration again: nothing more is sent");
+    config_done(&s->context->config);
+    s->context->config = fresh;
+    if (!fresh.log_submission)
+        return 0;
+    if (!choose_backends(s)) {
+        log_notice("the configuration has no server and no folder any more: nothing more is sent");
+        return -ENODEV;
+    }
+    return start_http(s);
 }
 
 static int submit_pending(struct submission *s)
@@ -34,6 +100,9 @@ static int submit_pending(struct submission *s)
     for (size_t i = n; i-- > 0;) {
         if (reports[i].state != SPOOL_PENDING)
             continue;
+        r = submission_reload(s);
+        if (r < 0)
+            return r;
         r = s->context->config.log_submission ? submission_send(s, &reports[i])
                                               : submission_keep(s, &reports[i]);
         failed |= r < 0;
@@ -83,6 +152,8 @@ static int open_submission(struct submission *s)
 /* 0, or 1 where another run is at work. */
 static int lock_submission(struct submission *s)
 {
+    int r;
+
     s->submit_lock = spool_open_lock(s->state, "submit.lock");
     if (s->submit_lock < 0)
         return log_error_errno(s->submit_lock, "cannot open %s/state/submit.lock", s->spool.path);
@@ -90,21 +161,11 @@ static int lock_submission(struct submission *s)
         log_info("another submission is at work");
         return 1;
     }
-    if (limits_load(s->state, (int64_t)time(NULL), &s->limits) < 0)
-        return log_oom();
+    r = limits_load(s->state, (int64_t)time(NULL), &s->limits);
+    if (r < 0)
+        return log_error_errno(r, "cannot read %s/state/limits.json", s->spool.path);
     notes_sweep(s);
     return 0;
-}
-
-/* False where none is on. */
-static bool choose_backends(struct submission *s)
-{
-    for (size_t i = 0; i < N_BACKENDS; i++) {
-        s->on[i] = backends[i]->enabled(&s->context->config);
-        s->n_on += s->on[i];
-        s->network |= s->on[i] && !backends[i]->local;
-    }
-    return s->n_on > 0;
 }
 
 static int run(struct submission *s, int argc, char **argv)
@@ -121,17 +182,16 @@ static int run(struct submission *s, int argc, char **argv)
             "POST_URL, SENTRY_DSN and HANDOVER_FOLDER are empty: reports stay on this machine");
         return EXIT_SUCCESS;
     }
-    r = s->network ? http_start() : 0;
-    if (r < 0)
-        return log_error_errno(r, "cannot set libcurl up");
-    if (!named)
-        submission_wait(s);
-    r = lock_submission(s);
+    r = start_http(s);
+    if (r == 0 && !named)
+        r = submission_wait(s);
+    if (r == 0)
+        r = lock_submission(s);
     for (int i = 0; r == 0 && i < argc; i++)
         failed |= submit_named(s, argv[i]) < 0;
     if (r == 0 && !named)
         failed |= submit_pending(s) < 0;
-    if (s->network)
+    if (s->http)
         http_stop();
     if (r != 0)
         return r < 0 ? r : EXIT_SUCCESS;
@@ -158,9 +218,11 @@ static int run_submit(struct context *context, int argc, char **argv)
                                              { "cacert", required_argument, NULL, 'c' },
                                              { "wait", required_argument, NULL, 'w' },
                                              { 0 } };
-    _cleanup_(submission_done) struct submission s = {
-        .context = context, .spool = SPOOL_INIT, .state = -EBADF, .submit_lock = -EBADF
-    };
+    _cleanup_(submission_done) struct submission s = { .context = context,
+                                                       .spool = SPOOL_INIT,
+                                                       .state = -EBADF,
+                                                       .submit_lock = -EBADF,
+                                                       .reserve = RESERVE_INIT };
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
@@ -181,8 +243,10 @@ const struct verb verb_submit = {
     .summary = "Sends the pending reports, or these (service)",
     .details =
         "  --now           do not wait for a report's next try\n"
-        "  --wait=TRIES    try so often (at most 99 times, ten seconds apart) whether a server\n"
-        "                  is there; where none is, no report has failed\n"
+        "  --wait=TRIES    begin at some time of a boot's first five minutes, and try so often "
+        "(at\n"
+        "                  most 99 times, up to 90 s apart) whether a server is there; where none\n"
+        "                  is, no report has failed\n"
         "  --cacert=FILE   trust the certificates in FILE instead of the system's\n\n"
         "A report that is named is sent even where submission is off. Exit status: 0 when\n"
         "nothing is left to be sent, 1 when something failed or waits for another try.\n",

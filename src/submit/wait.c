@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Waiting for a server to be there. */
+/* Waiting for a server to be there, and for the first try of a boot. */
 #include <stdio.h>
 #include <time.h>
 
@@ -8,9 +8,9 @@
 #include "submit/submission.h"
 
 enum {
-    NETWORK_WAIT_SECONDS = 10, /* between two tries, at most */
-    NETWORK_SECONDS = 15 * 60, /* for all of them */
+    NETWORK_SECONDS = 15 * 60, /* for all tries */
     MAX_URL = 2048 + 64,
+    MAX_UPTIME = 128,
 };
 
 /* Whether the server of a back end is there now. */
@@ -36,30 +36,71 @@ static bool any_pending(const struct submission *s)
     return false;
 }
 
-static time_t uptime(void)
+static time_t now(void)
 {
-    struct timespec now;
+    struct timespec time;
 
-    return clock_gettime(CLOCK_MONOTONIC, &now) < 0 ? 0 : now.tv_sec;
+    return clock_gettime(CLOCK_MONOTONIC, &time) < 0 ? 0 : time.tv_sec;
 }
 
-void submission_wait(struct submission *s)
+/* Seconds since the machine booted whose tree this is; -1: not known. */
+static int64_t uptime(const struct submission *s)
 {
-    time_t end = uptime() + NETWORK_SECONDS;
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+    struct span rest, word;
+    uint64_t seconds;
 
-    if (!s->network || !s->context->config.log_submission || !any_pending(s))
-        return;
-    for (unsigned try = 0; try < s->network_tries && uptime() < end; try++) {
-        bool any = false;
+    if (root_read(&s->context->root, "/proc/uptime", MAX_UPTIME, &text) < 0)
+        return -1;
+    rest = strbuf_view(&text);
+    return span_next_field(&rest, '.', &word) && span_to_u64(word, &seconds) && seconds < INT32_MAX
+               ? (int64_t)seconds
+               : -1;
+}
 
-        if (try > 0)
-            (void)sleep(try < 4 ? 1U << (try - 1) : NETWORK_WAIT_SECONDS);
-        for (size_t i = 0; i < N_BACKENDS; i++)
-            if (s->on[i] && !backends[i]->local)
-                any |= !(s->unreachable[i] = !is_reachable(s, i));
-        if (any)
-            return;
+/* What is to be sent, and whether at all, may be another thing after it. */
+static int pause_ms(struct submission *s, int64_t ms)
+{
+    struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+        ;
+    return submission_reload(s);
+}
+
+static bool is_worth_it(const struct submission *s)
+{
+    return s->network && s->context->config.log_submission && any_pending(s);
+}
+
+static bool is_any_reachable(struct submission *s)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        if (s->on[i] && !backends[i]->local)
+            any |= !(s->unreachable[i] = !is_reachable(s, i));
+    return any;
+}
+
+int submission_wait(struct submission *s)
+{
+    int64_t first = s->network_tries > 0 ? retry_first_ms(uptime(s), random_number()) : 0;
+    time_t end = now() + first / 1000 + NETWORK_SECONDS;
+    int r;
+
+    for (unsigned try = 0; try < s->network_tries && now() < end; try++) {
+        if (!is_worth_it(s))
+            return 0;
+        r = try > 0 || first > 0
+                ? pause_ms(s, try > 0 ? retry_wait_ms(try, random_number()) : first)
+                : 0;
+        if (r < 0)
+            return r;
+        if (!is_worth_it(s) || is_any_reachable(s))
+            return 0;
     }
     if (s->network_tries > 0)
         log_info("no server is there; the next run tries again");
+    return 0;
 }

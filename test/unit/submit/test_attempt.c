@@ -26,6 +26,7 @@ static void round_trip(void **state)
                               .protocol_errors = 2,
                               .next_try = 1767323045,
                               .gid = "123456789",
+                              .finish_asked = phase % 2 == 0,
                               .last_status = 503,
                               .last_error = "the server says \"no\"" };
 
@@ -37,6 +38,7 @@ static void round_trip(void **state)
         assert_int_equal(out.protocol_errors, 2);
         assert_int_equal(out.next_try, 1767323045);
         assert_string_equal(out.gid, in.gid);
+        assert_int_equal(out.finish_asked, in.finish_asked);
         assert_int_equal(out.last_status, 503);
         assert_string_equal(out.last_error, in.last_error);
     }

@@ -46,10 +46,14 @@ static void delays_grow_and_are_bounded(void **state)
 static void the_servers_wish_is_heard(void **state)
 {
     assert_int_equal(retry_delay(1, 300, 0), 300);
-    assert_int_equal(retry_delay(1, 300, UINT32_MAX), 300 + RETRY_FIRST_SECONDS);
+    assert_int_equal(retry_delay(1, 200, UINT32_MAX), 200 + RETRY_FIRST_SECONDS);
+    assert_int_equal(retry_delay(1, 4000, UINT32_MAX), 5000);
+    assert_int_equal(retry_delay(6, 4000, UINT32_MAX), 5920); /* its own span is longer */
     assert_int_equal(retry_delay(1, 0, 0), 1);
-    assert_int_equal(retry_delay(20, 30, UINT32_MAX), RETRY_MAX_SECONDS);
-    assert_int_equal(retry_delay(1, INT64_MAX, 5), RETRY_MAX_SECONDS);
+    assert_int_equal(retry_delay(20, 30, UINT32_MAX), 30 + RETRY_MAX_SECONDS);
+    assert_int_equal(retry_delay(1, INT64_MAX, 0), RETRY_MAX_SECONDS);
+    assert_int_equal(retry_delay(1, INT64_MAX, UINT32_MAX), RETRY_AHEAD_SECONDS);
+    assert_int_equal(retry_delay(UINT_MAX, INT64_MAX, UINT32_MAX), RETRY_AHEAD_SECONDS);
     assert_int_equal(retry_delay(1, INT64_MIN, 5), 1);
 }
 
@@ -91,6 +95,52 @@ static void a_herd_is_spread(void **state)
         same += retry_delay(1, 300, next_random(&seed)) == 300;
         assert_true(same < MACHINES / 20);
     }
+}
+
+/* Told to come back tomorrow, or in a quarter of an hour, they do not come together. */
+static void a_long_wish_is_spread_widely(void **state)
+{
+    static const int64_t wishes[] = { 900, 86400, 1000000 };
+    uint32_t seed = 2463534242U;
+
+    for (size_t w = 0; w < ARRAY_SIZE(wishes); w++) {
+        int64_t wish = MIN(wishes[w], (int64_t)RETRY_MAX_SECONDS);
+        unsigned per_tenth[10] = { 0 };
+
+        for (unsigned machine = 0; machine < 10000; machine++) {
+            int64_t late = retry_delay(1, wishes[w], next_random(&seed)) - wish;
+
+            assert_in_range(late, 0, wish / 4);
+            per_tenth[MIN(late * 40 / wish, (int64_t)9)]++;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(per_tenth); i++)
+            assert_in_range(per_tenth[i], 800, 1200);
+    }
+}
+
+static void waits_for_a_server_are_spread(void **state)
+{
+    assert_int_equal(retry_wait_ms(1, 0), 500);
+    assert_int_equal(retry_wait_ms(1, UINT32_MAX), 1500);
+    assert_int_equal(retry_wait_ms(4, 0), 4000);
+    for (unsigned tries = 0; tries < 200; tries++) {
+        int64_t least = retry_wait_ms(tries, 0);
+
+        assert_in_range(least, 500, RETRY_WAIT_MAX_SECONDS * 500);
+        assert_int_equal(retry_wait_ms(tries, UINT32_MAX), 3 * least);
+        assert_true(tries < 8 || least == RETRY_WAIT_MAX_SECONDS * 500);
+    }
+    assert_int_equal(retry_wait_ms(UINT_MAX, 0), RETRY_WAIT_MAX_SECONDS * 500);
+}
+
+static void a_boots_first_try_is_spread(void **state)
+{
+    assert_int_equal(retry_first_ms(0, UINT32_MAX), RETRY_SPREAD_SECONDS * 1000);
+    assert_int_equal(retry_first_ms(100, UINT32_MAX), (RETRY_SPREAD_SECONDS - 100) * 1000);
+    assert_int_equal(retry_first_ms(100, 0), 0);
+    assert_int_equal(retry_first_ms(RETRY_SPREAD_SECONDS, UINT32_MAX), 0);
+    assert_int_equal(retry_first_ms(INT64_MAX, UINT32_MAX), 0);
+    assert_int_equal(retry_first_ms(-1, UINT32_MAX), 0);
 }
 
 static void retry_after_values(void **state)
@@ -147,6 +197,9 @@ int main(void)
         cmocka_unit_test(delays_grow_and_are_bounded),
         cmocka_unit_test(the_servers_wish_is_heard),
         cmocka_unit_test(a_herd_is_spread),
+        cmocka_unit_test(a_long_wish_is_spread_widely),
+        cmocka_unit_test(waits_for_a_server_are_spread),
+        cmocka_unit_test(a_boots_first_try_is_spread),
         cmocka_unit_test(retry_after_values),
     };
 
