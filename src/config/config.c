@@ -76,7 +76,8 @@ const struct config_key config_keys[] = {
       "Steam's loginusers.vdf, for the account's name in the report. Empty: found below the\n"
       "home of user 1000." },
     { "KEEP_REPORTS", CONFIG_COUNT, KEY(keep_reports), "32", 1, 100000,
-      "How many reports are kept in each state folder; the oldest go first." },
+      "How many reports are kept in each state folder; the oldest go first. Those that wait to be\n"
+      "sent all stay." },
     { "KEEP_VMCORES", CONFIG_COUNT, KEY(keep_vmcores), "2", 0, 1000,
       "How many vmcores are kept below crash/." },
     { "MIN_FREE_SPACE", CONFIG_SIZE, KEY(min_free_space), "256M", 0, 1ULL << 50,

@@ -28,7 +28,7 @@ struct config {
     uint64_t max_reports_per_day;  /* over the network; 0: any number */
     uint64_t max_bytes_per_day;    /* the same */
     uint64_t same_crashes_per_day; /* sent; the others are counted. 0: all */
-    uint64_t keep_reports;         /* reports in each state folder */
+    uint64_t keep_reports;         /* reports in each state folder, but those to be sent */
     uint64_t keep_vmcores;
     uint64_t min_free_space;       /* bytes to leave free on the spool's file system */
     uint64_t ramoops_record_size;  /* bytes; 0: chosen from the region */

@@ -48,8 +48,8 @@ enum limits_verdict {
     LIMITS_WAIT,  /* enough was sent today */
 };
 
-/* The caller frees *out. What is not there, or damaged, is an empty ledger; where the clock was set back, all
- * of it was now. state is the state folder. */
+/* The caller frees *out. What is not there, or damaged, is an empty ledger; where the clock was set
+ * back, all of it was now. state is the state folder. */
 int limits_load(int state, int64_t now, struct limits **out) _must_check_;
 int limits_save(int state, const struct limits *limits) _must_check_;
 /* A report whose sending began before is always to be sent, one that was counted never. */

@@ -81,3 +81,19 @@ int spool_report_format_name(const char *serial, const char *user, time_t time, 
     (void)snprintf(name, NAME_MAX + 1, "steamos-%s-%s.%s.zip", serial_part, user_part, stamp);
     return 0;
 }
+
+bool spool_note_parse_name(const char *name, char *report)
+{
+    static const char *const suffixes[] = { ".json", ".exchange", ".upload" };
+    struct span rest = span_str(name);
+    size_t end = span_find(rest, ".zip.");
+    struct spool_report parsed;
+    bool known = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+        known |= span_ends(rest, suffixes[i]);
+    if (!known || end == SIZE_MAX)
+        return false;
+    rest.n = end + strlen(".zip");
+    return span_copy(rest, report, NAME_MAX + 1) && spool_report_parse_name(report, &parsed);
+}

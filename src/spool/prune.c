@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 #include "base/atomic_file.h"
+#include "base/json_file.h"
 #include "base/log.h"
 #include "spool/spool.h"
 
@@ -13,6 +15,7 @@ enum { STATE_TMP_AGE = 3600 /* seconds */ };
 struct prune {
     const struct spool *spool;
     uint64_t min_free;
+    bool sends; /* pending reports are going to be sent: not for their number's sake do they go */
     unsigned removed;
 };
 
@@ -25,6 +28,36 @@ static bool room_is_short(const struct prune *p)
     return (uint64_t)st.f_bavail * st.f_frsize < p->min_free;
 }
 
+static const char unsent_name[] = "unsent.json";
+
+unsigned spool_unsent(int state, time_t *last)
+{
+    _cleanup_json_ json_t *note = NULL;
+
+    *last = 0;
+    if (json_file_read(state, unsent_name, &note) < 0)
+        return 0;
+    *last = (time_t)json_get_int(note, "last", 0);
+    return (unsigned)MAX(MIN(json_get_int(note, "removed", 0), (int64_t)1000000), (int64_t)0);
+}
+
+/* That a crash was lost to its server must not be known to nobody. */
+static void note_unsent(const struct prune *p)
+{
+    _cleanup_close_ int state = spool_open_state(p->spool, true);
+    _cleanup_json_ json_t *note = NULL;
+    time_t last;
+    int r = state < 0 ? state : 0;
+
+    if (r == 0) {
+        note = json_pack("{s:i, s:I}", "removed", (int)spool_unsent(state, &last) + 1, "last",
+                         (json_int_t)time(NULL));
+        r = note ? json_file_write(state, unsent_name, note) : -ENOMEM;
+    }
+    if (r < 0)
+        log_warning_errno(r, "cannot note that a report went unsent, ignoring");
+}
+
 /* A report goes first, then what state/ knows of it: a cut in between leaves an orphan, which the
  * next run removes. */
 static int remove_report(struct prune *p, const struct spool_report *report)
@@ -35,6 +68,11 @@ static int remove_report(struct prune *p, const struct spool_report *report)
     if (r < 0)
         return r;
     p->removed++;
+    if (p->sends && report->state == SPOOL_PENDING) {
+        log_warning("removed %s, which was not sent yet: there is no room", report->name);
+        note_unsent(p);
+        return 0;
+    }
     log_info("removed %s (%s) to keep within the limits", report->name,
              spool_state_name(report->state));
     return 0;
@@ -92,31 +130,28 @@ static int prune_vmcores(struct prune *p, uint64_t keep)
     }
 }
 
-static bool name_is_among(const char *name, size_t n, const struct spool_report *reports,
-                          size_t n_reports)
+static bool name_is_among(const char *name, const struct spool_report *reports, size_t n_reports)
 {
     for (size_t i = 0; i < n_reports; i++)
-        if (strlen(reports[i].name) == n && memcmp(reports[i].name, name, n) == 0)
+        if (strcmp(reports[i].name, name) == 0)
             return true;
     return false;
 }
 
-/* state/REPORT.json of reports that are gone. */
+/* What state/ has of reports that are gone; it may hold secrets. */
 static void remove_orphans(struct prune *p)
 {
     _cleanup_closedir_ DIR *dir = dir_stream(spool_open_state(p->spool, false));
     _cleanup_free_ struct spool_report *reports = NULL;
     const struct dirent *entry;
+    char report[NAME_MAX + 1];
     size_t n_reports;
 
     if (!dir || spool_list(p->spool, &reports, &n_reports) < 0)
         return;
     while ((entry = readdir(dir))) {
-        struct span name = span_str(entry->d_name);
-
-        if (!span_starts(name, "steamos-") || !span_ends(name, ".zip.json"))
-            continue;
-        if (!name_is_among(name.p, name.n - strlen(".json"), reports, n_reports))
+        if (spool_note_parse_name(entry->d_name, report) &&
+            !name_is_among(report, reports, n_reports))
             (void)unlinkat(dirfd(dir), entry->d_name, 0);
     }
 }
@@ -135,7 +170,8 @@ static int prune_reports(struct prune *p, uint64_t keep)
         return r;
     /* reports[0] is the newest of all, and never goes. */
     for (size_t i = 0; i < n; i++) {
-        if (++seen[reports[i].state] <= keep || i == 0)
+        if (++seen[reports[i].state] <= keep || i == 0 ||
+            (p->sends && reports[i].state == SPOOL_PENDING))
             continue;
         r = remove_report(p, &reports[i]);
         if (r < 0)
@@ -157,7 +193,9 @@ static int prune_reports(struct prune *p, uint64_t keep)
 
 int spool_prune(const struct spool *spool, const struct config *config, unsigned *removed)
 {
-    struct prune p = { .spool = spool, .min_free = config->min_free_space };
+    struct prune p = { .spool = spool,
+                       .min_free = config->min_free_space,
+                       .sends = config->log_submission && config_has_backend(config) };
     _cleanup_close_ int notes = spool_open_state(spool, false);
     int r;
 

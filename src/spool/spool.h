@@ -73,8 +73,15 @@ int spool_find(const struct spool *spool, const char *name) _must_check_;
 /* Moves a report, with one durable rename. -EEXIST is never silently resolved. */
 int spool_move(const struct spool *spool, const char *name, enum spool_state from,
                enum spool_state to) _must_check_;
-/* Keeps the newest config->keep_reports of each state and, where the file system has less than
- * config->min_free_space, drops vmcores first and then the oldest reports; never the newest report.
- * Needs the lock. *removed (may be NULL) counts files. */
+/* Whose note in state/ a file is: "REPORT.zip.json", "REPORT.zip.sentry.json",
+ * "REPORT.zip.exchange", "REPORT.zip.upload" … False where it is none; report has NAME_MAX + 1
+ * bytes. */
+bool spool_note_parse_name(const char *name, char *report);
+/* How many pending reports had to make room before they were sent, and when the last one did. */
+unsigned spool_unsent(int state, time_t *last);
+/* Keeps the newest config->keep_reports of each state, but all that are to be sent, and, where the
+ * file system has less than config->min_free_space, drops vmcores first and then the oldest
+ * reports, those to be sent last; never the newest report. Needs the lock. *removed (may be NULL)
+ * counts files. */
 int spool_prune(const struct spool *spool, const struct config *config,
                 unsigned *removed) _must_check_;

@@ -29,6 +29,8 @@ struct status {
     bool spool_ok;
     int spool_error;
     unsigned counts[SPOOL_N_STATES];
+    unsigned unsent; /* reports that had to make room before they were sent */
+    time_t last_unsent;
     unsigned counted;          /* crashes like others, whose number goes with the next of them */
     struct report_entry *last; /* owned; NULL: no report */
     bool uncollected;          /* records wait in pstore */
@@ -67,6 +69,7 @@ static int read_counted(int state, struct status *s)
     if (r < 0)
         return r == -ENOMEM ? r : 0;
     s->counted = limits_counted(limits);
+    s->unsent = spool_unsent(state, &s->last_unsent);
     return 0;
 }
 
@@ -261,6 +264,12 @@ static int print_text(const struct context *context, const struct status *s)
     if (s->counted > 0)
         printf("counted: %u more of a crash that was sent; the next one of it tells how many\n",
                s->counted);
+    if (s->unsent > 0) {
+        format_utc(s->last_unsent, when, sizeof(when));
+        printf("unsent:  %u removed before they were sent, for want of room (MIN_FREE_SPACE); the "
+               "last %s\n",
+               s->unsent, when);
+    }
     for (size_t i = 0; i < s->n_advice; i++)
         printf("%s %s\n", i == 0 ? "to do:" : "      ", s->advice[i]);
     return 0;
@@ -287,11 +296,11 @@ static int print_json(const struct context *context, const struct status *s)
     for (int state = 0; state < SPOOL_N_STATES; state++)
         (void)json_object_set_new(reports, spool_state_name((enum spool_state)state),
                                   json_integer(s->counts[state]));
-    top = json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:o, s:i, s:s, s:o, s:b, s:s, s:o}", "armed",
-                    s->armed, "mode", mode(s), "backend", backend_json(&s->backend), "kdump",
-                    crash_kernel_to_json(&s->kdump), "proven", proven_to_json(&s->proven),
-                    "blocked", s->blocked, "reports", reports, "counted", (int)s->counted, "folder",
-                    context->config.kdump_folder, "last",
+    top = json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:o, s:i, s:i, s:s, s:o, s:b, s:s, s:o}",
+                    "armed", s->armed, "mode", mode(s), "backend", backend_json(&s->backend),
+                    "kdump", crash_kernel_to_json(&s->kdump), "proven", proven_to_json(&s->proven),
+                    "blocked", s->blocked, "reports", reports, "counted", (int)s->counted, "unsent",
+                    (int)s->unsent, "folder", context->config.kdump_folder, "last",
                     s->last ? report_entry_to_json(s->last) : json_null(), "submission",
                     context->config.log_submission && config_has_backend(&context->config),
                     "post_url", context->config.post_url, "advice", advice);

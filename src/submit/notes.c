@@ -28,23 +28,6 @@ void notes_forget(const struct submission *s, const char *report)
     }
 }
 
-/* Whose note this is: "REPORT.zip.json", "REPORT.zip.sentry.json", "REPORT.zip.exchange" … */
-static bool is_note(const char *name, char report[NAME_MAX + 1])
-{
-    static const char *const suffixes[] = { ".json", ".exchange", ".upload" };
-    struct span rest = span_str(name);
-    size_t end = span_find(rest, ".zip.");
-    struct spool_report parsed;
-    bool known = false;
-
-    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
-        known |= span_ends(rest, suffixes[i]);
-    if (!known || end == SIZE_MAX)
-        return false;
-    rest.n = end + strlen(".zip");
-    return span_copy(rest, report, NAME_MAX + 1) && spool_report_parse_name(report, &parsed);
-}
-
 void notes_sweep(const struct submission *s)
 {
     _cleanup_closedir_ DIR *dir =
@@ -53,7 +36,8 @@ void notes_sweep(const struct submission *s)
     char report[NAME_MAX + 1];
 
     while (dir && (entry = readdir(dir))) {
-        int state = is_note(entry->d_name, report) ? spool_find(&s->spool, report) : -EINVAL;
+        int state =
+            spool_note_parse_name(entry->d_name, report) ? spool_find(&s->spool, report) : -EINVAL;
 
         if (state == -ENOENT)
             (void)unlinkat(s->state, entry->d_name, 0);

@@ -681,13 +681,50 @@ def test_the_users_own_file(tree):
 
 # --- retention
 
-def test_keep_reports(tree):
-    tree.config(KEEP_REPORTS="3")
+@pytest.mark.parametrize("settings", [{"POST_URL": ""}, {"LOG_SUBMISSION": "0"}])
+def test_keep_reports(tree, settings):
+    tree.config(KEEP_REPORTS="3", **settings)
     for boot in range(1, 8):
         tree.panic(boot=boot, time=TIME + boot * 7200)
         tree.collect()
-    assert tree.zips() == [f"steamos-FVAA12345678-gaben.{stamp(TIME + n * 7200)}.zip"
-                           for n in (5, 6, 7)]
+    assert tree.zips("not_sent_logs") == \
+        [f"steamos-FVAA12345678-gaben.{stamp(TIME + n * 7200)}.zip" for n in (5, 6, 7)]
+
+
+def test_what_is_to_be_sent_is_kept(tree):
+    """As long as there is room; then it goes last, and it is told."""
+    tree.config(KEEP_REPORTS="2")
+    for boot in range(1, 6):
+        tree.panic(boot=boot, time=TIME + boot * 7200)
+        tree.collect()
+    for n in range(2):
+        tree.write(f"{FOLDER}/sent_logs/steamos-0-0.20250101000{n}.zip", "zip")
+    assert len(tree.zips()) == 5
+    status = json.loads(tree.run("status", "--json").stdout)
+    assert status["unsent"] == 0 and "unsent:" not in tree.run("status").stdout
+    tree.config(MIN_FREE_SPACE="1024T")
+    done = tree.run("prune")
+    assert done.returncode == 0 and done.stderr.count("was not sent yet") == 4
+    assert [path.name for path in tree.all_zips()] == \
+        [f"steamos-FVAA12345678-gaben.{stamp(TIME + 5 * 7200)}.zip"]
+    assert done.stderr.index("202501010000") < done.stderr.index("was not sent yet")
+    assert json.loads(tree.run("status", "--json").stdout)["unsent"] == 4
+    assert "unsent:  4 removed before they were sent" in tree.run("status").stdout
+
+
+def test_what_state_has_of_a_report_goes_with_it(tree):
+    """All of it: where an upload goes may be a secret."""
+    gone, there = "steamos-0-0.202501010000.zip", NAME
+    tree.panic()
+    assert tree.collect() == [NAME]
+    suffixes = (".json", ".upload", ".exchange", ".sentry.json", ".sentry.exchange", ".directory.json")
+    for name in (gone, there):
+        for suffix in suffixes:
+            tree.write(f"{FOLDER}/state/{name}{suffix}", "{}")
+    tree.write(f"{FOLDER}/state/{gone}.mine", "mine")
+    assert tree.run("prune").returncode == 0
+    assert sorted(path.name for path in (tree.folder / "state").glob("steamos-*")) == \
+        sorted([f"{gone}.mine", *(there + suffix for suffix in suffixes)])
 
 
 def test_keep_reports_of_each_state(tree):
@@ -721,7 +758,7 @@ def test_many_crashes_at_once(tree):
         tree.panic(boot=boot, time=TIME + boot * 600, first=2 * boot)
     done = tree.run("collect")
     assert done.returncode == 0, done.stderr
-    assert len(tree.zips()) == 32 and tree.records() == []
+    assert len(tree.zips()) == 40 and tree.records() == []
 
 
 @pytest.mark.parametrize("seed", range(8))

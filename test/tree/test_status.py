@@ -244,14 +244,14 @@ def test_real_logs(tree, tmp_path, path):
 # --- prune
 
 def test_prune_keeps_the_newest(tree):
-    tree.config(KEEP_REPORTS="3")
+    tree.config(KEEP_REPORTS="3", POST_URL="")
     names = []
     for boot in range(5):
         tree.panic(boot=boot, time=TIME + 3600 * boot)
         assert tree.run("collect").returncode == 0
         names.append(f"steamos-FVAA12345678-gaben.{stamp(TIME + 3600 * boot)}.zip")
     assert tree.run("prune").returncode == 0
-    assert tree.zips() == names[2:]
+    assert tree.zips("not_sent_logs") == names[2:]
 
 
 def test_prune_without_a_folder(tree):
@@ -260,14 +260,14 @@ def test_prune_without_a_folder(tree):
 
 
 def test_prune_leaves_what_is_not_ours(tree):
-    tree.config(KEEP_REPORTS="1")
+    tree.config(KEEP_REPORTS="1", POST_URL="")
     for boot in range(3):
         tree.panic(boot=boot, time=TIME + 3600 * boot)
         assert tree.run("collect").returncode == 0
     alien = tree.write(f"{FOLDER}/holiday.jpg", "sun")
     assert tree.run("prune").returncode == 0
     assert alien.read_text() == "sun"
-    assert len(tree.zips()) == 1
+    assert len(tree.zips("not_sent_logs")) == 1
 
 
 def test_zip_is_for_any_reader(tree):

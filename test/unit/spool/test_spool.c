@@ -11,7 +11,8 @@ static struct config test_config(void)
     static char folder[] = FOLDER, none[] = "";
 
     return (struct config){
-        .kdump_folder = folder, .mount_devnode = none, .keep_reports = 2, .keep_vmcores = 1
+        .kdump_folder = folder, .mount_devnode = none, .keep_reports = 2, .keep_vmcores = 1,
+        .post_url = none, .sentry_dsn = none, .handover_folder = none
     };
 }
 
