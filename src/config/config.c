@@ -68,7 +68,8 @@ const struct config_key config_keys[] = {
       "How many reports go over the network within 24 hours; the others wait. 0: any number.\n"
       "What a person names (kdump-steamos submit REPORT), or sends with --now, always goes." },
     { "MAX_SIZE_PER_DAY", CONFIG_SIZE, KEY(max_bytes_per_day), "64M", 0, 1ULL << 50,
-      "How much that may be, together; a larger report goes alone. 0: any size." },
+      "How much that may be, together, whether it arrived or not; a larger report goes alone.\n"
+      "0: any size." },
     { "SAME_CRASH_PER_DAY", CONFIG_COUNT, KEY(same_crashes_per_day), "3", 0, 100000,
       "Of crashes with one signature this many are sent within 24 hours; the others go to\n"
       "not_sent_logs/, and the next one that is sent says how many they were. 0: all are sent." },

@@ -23,7 +23,7 @@ static size_t find_tally(const struct limits *limits, const char *signature)
     return i;
 }
 
-static bool has_entry(const struct limits *limits, const char *report)
+bool limits_has_begun(const struct limits *limits, const char *report)
 {
     return find_entry(limits, report) < limits->n_entries;
 }
@@ -33,6 +33,44 @@ static struct limits_tally *tally_of(struct limits *limits, const char *signatur
     size_t i = find_tally(limits, signature);
 
     return i < limits->n_tallies ? &limits->tallies[i] : NULL;
+}
+
+/* NULL where nothing went in it. */
+static struct limits_hour *hour_of(struct limits *limits, int64_t hour)
+{
+    for (size_t i = 0; i < limits->n_hours; i++)
+        if (limits->hours[i].hour == hour)
+            return &limits->hours[i];
+    return NULL;
+}
+
+/* Where there is no place, the oldest hour goes: it is of another day. */
+static void spend(struct limits *limits, int64_t hour, uint64_t bytes)
+{
+    struct limits_hour *h = hour_of(limits, hour), *oldest = &limits->hours[0];
+
+    for (size_t i = 1; i < limits->n_hours; i++)
+        if (limits->hours[i].hour < oldest->hour)
+            oldest = &limits->hours[i];
+    if (!h && limits->n_hours < LIMITS_HOURS)
+        h = &limits->hours[limits->n_hours++];
+    else if (!h && oldest->hour < hour)
+        h = oldest;
+    if (!h)
+        return;
+    if (h->hour != hour)
+        *h = (struct limits_hour){ .hour = hour };
+    h->bytes += MIN(bytes, (uint64_t)INT64_MAX - h->bytes);
+}
+
+uint64_t limits_spent(const struct limits *limits, int64_t now)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < limits->n_hours; i++)
+        if (limits->hours[i].hour > now / 3600 - LIMITS_HOURS)
+            bytes += MIN(limits->hours[i].bytes, (uint64_t)INT64_MAX - bytes);
+    return bytes;
 }
 
 /* ---- the file ---- */
@@ -54,10 +92,9 @@ static void load_entry(const json_t *object, int64_t now, struct limits *out)
     if (out->n_entries == LIMITS_MAX_ENTRIES ||
         !take_string(object, "report", e->report, sizeof(e->report)) || !e->report[0] ||
         !take_string(object, "signature", e->signature, sizeof(e->signature)) ||
-        has_entry(out, e->report))
+        limits_has_begun(out, e->report))
         return;
     e->time = MIN(json_get_int(object, "time", 0), now);
-    e->bytes = (uint64_t)MAX(json_get_int(object, "bytes", 0), (int64_t)0);
     e->tally = take_count(object, "tally");
     out->n_entries++;
 }
@@ -76,6 +113,15 @@ static void load_tally(const json_t *object, struct limits *out)
     out->n_tallies++;
 }
 
+static void load_hour(const json_t *object, int64_t now, struct limits *out)
+{
+    int64_t hour = MIN(json_get_int(object, "hour", 0), now / 3600);
+    int64_t bytes = json_get_int(object, "bytes", 0);
+
+    if (bytes > 0)
+        spend(out, hour, (uint64_t)bytes);
+}
+
 int limits_load(int state, int64_t now, struct limits **out)
 {
     _cleanup_free_ struct limits *limits = calloc(1, sizeof(*limits));
@@ -91,6 +137,7 @@ int limits_load(int state, int64_t now, struct limits **out)
         return r;
     json_array_foreach(json_object_get(file, "begun"), i, item) load_entry(item, now, limits);
     json_array_foreach(json_object_get(file, "counted"), i, item) load_tally(item, limits);
+    json_array_foreach(json_object_get(file, "sent"), i, item) load_hour(item, now, limits);
     *out = limits;
     limits = NULL;
     return 0;
@@ -98,16 +145,17 @@ int limits_load(int state, int64_t now, struct limits **out)
 
 int limits_save(int state, const struct limits *limits)
 {
-    _cleanup_json_ json_t *file = json_pack("{s:i, s:[], s:[]}", "version", 1, "begun", "counted");
+    _cleanup_json_ json_t *file =
+        json_pack("{s:i, s:[], s:[], s:[]}", "version", 1, "begun", "counted", "sent");
     json_t *begun = json_object_get(file, "begun"), *counted = json_object_get(file, "counted");
+    json_t *sent = json_object_get(file, "sent");
 
     for (size_t i = 0; i < limits->n_entries; i++) {
         const struct limits_entry *e = &limits->entries[i];
 
-        if (json_array_append_new(begun,
-                                  json_pack("{s:s, s:s, s:I, s:I, s:i}", "report", e->report,
-                                            "signature", e->signature, "time", (json_int_t)e->time,
-                                            "bytes", (json_int_t)e->bytes, "tally", (int)e->tally)))
+        if (json_array_append_new(begun, json_pack("{s:s, s:s, s:I, s:i}", "report", e->report,
+                                                   "signature", e->signature, "time",
+                                                   (json_int_t)e->time, "tally", (int)e->tally)))
             return -ENOMEM;
     }
     for (size_t i = 0; i < limits->n_tallies; i++) {
@@ -118,6 +166,11 @@ int limits_save(int state, const struct limits *limits)
                                                      (json_int_t)t->since, "count", (int)t->n)))
             return -ENOMEM;
     }
+    for (size_t i = 0; i < limits->n_hours; i++)
+        if (json_array_append_new(sent,
+                                  json_pack("{s:I, s:I}", "hour", (json_int_t)limits->hours[i].hour,
+                                            "bytes", (json_int_t)limits->hours[i].bytes)))
+            return -ENOMEM;
     return file ? json_file_write(state, limits_name, file) : -ENOMEM;
 }
 
@@ -139,11 +192,10 @@ static bool was_counted(const struct limits *limits, const struct limits_report 
 enum limits_verdict limits_judge(const struct limits *limits, const struct config *config,
                                  const struct limits_report *report, int64_t now)
 {
-    uint64_t reports = 0, bytes = 0, alike = 0;
+    bool begun = report->begun || limits_has_begun(limits, report->name), counts = true;
+    uint64_t reports = 0, alike = 0, spent = limits_spent(limits, now);
 
-    if (has_entry(limits, report->name))
-        return LIMITS_SEND;
-    if (was_counted(limits, report))
+    if (!begun && was_counted(limits, report))
         return LIMITS_COUNT;
     for (size_t i = 0; i < limits->n_entries; i++) {
         const struct limits_entry *e = &limits->entries[i];
@@ -151,16 +203,16 @@ enum limits_verdict limits_judge(const struct limits *limits, const struct confi
         if (!is_of_today(e, now))
             continue;
         reports++;
-        bytes += e->bytes;
+        counts &= strcmp(e->report, report->name) != 0;
         alike += report->signature[0] && strcmp(e->signature, report->signature) == 0;
     }
-    if (config->same_crashes_per_day > 0 && alike >= config->same_crashes_per_day)
+    if (!begun && config->same_crashes_per_day > 0 && alike >= config->same_crashes_per_day)
         return LIMITS_COUNT;
-    if (config->max_reports_per_day > 0 && reports >= config->max_reports_per_day)
+    if (counts && config->max_reports_per_day > 0 && reports >= config->max_reports_per_day)
         return LIMITS_WAIT;
     /* One that is larger than all of a day goes alone. */
-    if (config->max_bytes_per_day > 0 && bytes > 0 &&
-        bytes + report->bytes > config->max_bytes_per_day)
+    if (config->max_bytes_per_day > 0 && spent > 0 && report->bytes > 0 &&
+        spent + report->bytes > config->max_bytes_per_day)
         return LIMITS_WAIT;
     return LIMITS_SEND;
 }
@@ -199,23 +251,44 @@ static bool is_spoken_for(struct limits *limits, const struct limits_entry *own,
 unsigned limits_begin(struct limits *limits, const struct limits_report *report, int64_t now,
                       int64_t *since)
 {
+    bool again = limits_has_begun(limits, report->name);
     const struct limits_tally *tally;
     struct limits_entry *e;
 
-    if (has_entry(limits, report->name)) {
+    spend(limits, now / 3600, report->bytes);
+    if (again) {
         e = &limits->entries[find_entry(limits, report->name)];
+        e->time = is_of_today(e, now) ? e->time : now;
     } else {
         forget(limits, now);
         e = &limits->entries[limits->n_entries++];
-        *e = (struct limits_entry){ .time = now, .bytes = report->bytes };
+        *e = (struct limits_entry){ .time = now };
         (void)span_copy(span_str(report->name), e->report, sizeof(e->report));
         (void)span_copy(span_str(report->signature), e->signature, sizeof(e->signature));
     }
-    tally =
-        e->signature[0] && !is_spoken_for(limits, e, now) ? tally_of(limits, e->signature) : NULL;
-    e->tally = tally ? tally->n : 0;
+    /* Its number stays: it may have been told to a server already. */
+    tally = e->signature[0] && (again ? e->tally > 0 : !is_spoken_for(limits, e, now))
+                ? tally_of(limits, e->signature)
+                : NULL;
+    e->tally = tally ? (again ? MIN(e->tally, tally->n) : tally->n) : 0;
     *since = tally ? tally->since : 0;
     return e->tally;
+}
+
+void limits_went(struct limits *limits, const struct limits_report *report, bool first,
+                 uint64_t bytes, int64_t now)
+{
+    size_t i = find_entry(limits, report->name);
+    struct limits_hour *h = hour_of(limits, now / 3600);
+
+    /* A transfer that took beyond the hour is booked in the one where it ended. */
+    if (h)
+        h->bytes -= MIN(h->bytes, report->bytes);
+    if (bytes > 0)
+        spend(limits, now / 3600, bytes);
+    else if (first && i < limits->n_entries)
+        memmove(&limits->entries[i], &limits->entries[i + 1],
+                (--limits->n_entries - i) * sizeof(limits->entries[0]));
 }
 
 bool limits_accepted(struct limits *limits, const char *report)
@@ -223,7 +296,7 @@ bool limits_accepted(struct limits *limits, const char *report)
     struct limits_tally *tally;
     struct limits_entry *e;
 
-    if (!has_entry(limits, report))
+    if (!limits_has_begun(limits, report))
         return false;
     e = &limits->entries[find_entry(limits, report)];
     if (e->tally == 0)

@@ -24,6 +24,7 @@ struct delivery {
     unsigned counted; /* crashes of the same signature that it speaks for: they were not sent */
     int64_t counted_since; /* seconds since the epoch */
     /* what came of it */
+    uint64_t sent;       /* bytes that went over the network */
     int64_t retry_after; /* seconds; -1: not said */
     bool unreachable;    /* the server was not there: the others need not be tried now */
 };
@@ -36,6 +37,8 @@ struct backend {
     /* The URL whose server takes reports, of one that needs the network; false where there is none.
      */
     bool (*server)(const struct config *config, char *url, size_t size);
+    /* For how many seconds it wants nothing, by its own word; NULL where it never says so. */
+    int64_t (*pause)(int state);
     /* Takes the report as far as it goes and says what came of it; fills attempt->last_status and
      * last_error on failure. */
     enum submit_outcome (*deliver)(struct delivery *delivery);

@@ -173,17 +173,16 @@ static int open_report(struct submission *s, const struct spool_report *report, 
 }
 
 static int begin(struct submission *s, const struct spool_report *report,
-                 const struct opened *opened, size_t backend, struct attempt *attempt,
+                 const struct limits_report *begun, size_t backend, struct attempt *attempt,
                  struct delivery *delivery)
 {
-    const struct limits_report begun = { report->name, opened->fields.signature, opened->size };
     int r = make_room(s);
 
     if (r == 0)
         r = note_begun(s, backend, report, attempt);
     if (r == 0 && !backends[backend]->local) {
         delivery->counted =
-            limits_begin(s->limits, &begun, (int64_t)time(NULL), &delivery->counted_since);
+            limits_begin(s->limits, begun, (int64_t)time(NULL), &delivery->counted_since);
         r = limits_save(s->state, s->limits);
     }
     if (r == 0)
@@ -191,6 +190,12 @@ static int begin(struct submission *s, const struct spool_report *report,
     s->stuck = true;
     return log_error_errno(r, "cannot note in %s/state that %s is being sent: nothing is sent",
                            s->spool.path, report->name);
+}
+
+/* Where only the finish is left, hardly any. */
+static uint64_t bytes_to_go(const struct opened *opened, const struct attempt *attempt)
+{
+    return attempt->phase == ATTEMPT_FINISHING ? 0 : opened->size;
 }
 
 static int deliver(struct submission *s, const struct spool_report *report,
@@ -212,8 +217,11 @@ static int deliver(struct submission *s, const struct spool_report *report,
         .fields = &opened->fields,
         .retry_after = -1,
     };
+    const struct limits_report begun = { report->name, opened->fields.signature,
+                                         bytes_to_go(opened, attempt), false };
+    bool first = !limits_has_begun(s->limits, report->name);
     enum submit_outcome outcome = SUBMIT_REFUSED;
-    int r = begin(s, report, opened, backend, attempt, &delivery);
+    int r = begin(s, report, &begun, backend, attempt, &delivery);
 
     if (r < 0)
         return r;
@@ -226,6 +234,10 @@ static int deliver(struct submission *s, const struct spool_report *report,
     }
     s->unreachable[backend] |= delivery.unreachable;
     note_outcome(s, backend, report, attempt, outcome, delivery.retry_after);
+    if (!backends[backend]->local) {
+        limits_went(s->limits, &begun, first, delivery.sent, (int64_t)time(NULL));
+        save_limits(s);
+    }
     return 0;
 }
 
@@ -235,6 +247,16 @@ static bool is_due(const struct attempt *attempt)
     int64_t now = (int64_t)time(NULL);
 
     return attempt->next_try <= now || attempt->next_try > now + RETRY_AHEAD_SECONDS;
+}
+
+/* The server's own word, which all reports heed: none has failed for it. */
+static bool is_pausing(const struct submission *s, size_t backend)
+{
+    int64_t pause = backends[backend]->pause ? backends[backend]->pause(s->state) : 0;
+
+    if (pause > 0)
+        log_info("%s wants nothing for %lld s more", backends[backend]->name, (long long)pause);
+    return pause > 0;
 }
 
 /* Whether this back end is to be tried now. One that has refused the report is asked again where a
@@ -250,6 +272,8 @@ static bool is_wanted(struct submission *s, size_t backend, const struct spool_r
             return false;
         attempt->phase = ATTEMPT_NONE;
     }
+    if (is_pausing(s, backend))
+        return false;
     if (s->now || is_due(attempt))
         return true;
     log_info("%s waits for its next try", report->name);
@@ -277,19 +301,27 @@ static int settle(struct submission *s, const struct spool_report *report,
     return taken || !why ? accepted(s, report) : refused(s, report, why);
 }
 
-/* What a day's limits say of a report that goes by itself; one that was begun goes on. */
+static bool is_done(const struct attempt *attempt)
+{
+    return attempt->phase == ATTEMPT_ACCEPTED || attempt->phase == ATTEMPT_REFUSED;
+}
+
+/* What a day's limits say of a report that goes by itself. */
 static enum limits_verdict judge(const struct submission *s, const struct spool_report *report,
                                  const struct opened *opened,
                                  const struct attempt attempts[N_BACKENDS])
 {
-    const struct limits_report r = { report->name, opened->fields.signature, opened->size };
+    struct limits_report r = { report->name, opened->fields.signature, 0, false };
 
     if (!s->network || s->now || !opened->whole)
         return LIMITS_SEND;
-    for (size_t i = 0; i < N_BACKENDS; i++)
-        if (s->on[i] && !backends[i]->local &&
-            (attempts[i].phase != ATTEMPT_NONE || attempts[i].tries > 0))
-            return LIMITS_SEND;
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        if (!s->on[i] || backends[i]->local)
+            continue;
+        r.begun |= attempts[i].phase != ATTEMPT_NONE;
+        if (!is_done(&attempts[i]))
+            r.bytes += bytes_to_go(opened, &attempts[i]);
+    }
     return limits_judge(s->limits, &s->context->config, &r, (int64_t)time(NULL));
 }
 
@@ -298,7 +330,7 @@ static enum limits_verdict judge(const struct submission *s, const struct spool_
 static int count_report(struct submission *s, const struct spool_report *report,
                         const struct opened *opened)
 {
-    const struct limits_report counted = { report->name, opened->fields.signature, opened->size };
+    const struct limits_report counted = { report->name, opened->fields.signature, 0, false };
     int r = 0;
 
     if (limits_count(s->limits, &counted, (int64_t)time(NULL)))
@@ -314,11 +346,6 @@ static int count_report(struct submission *s, const struct spool_report *report,
                "not_sent_logs/",
                report->name, (unsigned long long)s->context->config.same_crashes_per_day);
     return 0;
-}
-
-static bool is_done(const struct attempt *attempt)
-{
-    return attempt->phase == ATTEMPT_ACCEPTED || attempt->phase == ATTEMPT_REFUSED;
 }
 
 /* A report that does not go over the network today: those that need none have it first. */

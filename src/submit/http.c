@@ -298,6 +298,7 @@ int http_perform(const struct http_request *request, struct http_answer *answer)
     _cleanup_(slist_free) struct curl_slist *headers = NULL;
     _cleanup_(curl_done) CURL *curl = curl_api.curl_easy_init();
     struct transfer t = { .request = request, .answer = answer, .shown = -1 };
+    curl_off_t sent = 0;
     long status = 0;
     CURLcode code;
     int r;
@@ -312,6 +313,8 @@ int http_perform(const struct http_request *request, struct http_answer *answer)
         return -EIO;
     }
     code = curl_api.curl_easy_perform(curl);
+    if (curl_api.curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK && sent > 0)
+        answer->sent = (uint64_t)sent;
     if (t.too_long && request->cut_answer)
         code = CURLE_OK; /* we have ended it, behind the status */
     if (code != CURLE_OK) {

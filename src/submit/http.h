@@ -33,6 +33,7 @@ struct http_answer {
     int64_t retry_after;   /* seconds from now that the server asks for; -1: it does not */
     bool unreachable;      /* nobody was there: offline, no name, refused */
     char rate_limits[512]; /* X-Sentry-Rate-Limits; "" : none */
+    uint64_t sent;         /* bytes of the body that went out, answered or not */
     char error[256];       /* of the transport; "" : none */
 };
 

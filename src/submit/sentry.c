@@ -202,6 +202,7 @@ static enum submit_outcome post(struct delivery *d, const struct sentry_dsn *dsn
                    ", sentry_key=%s",
                    dsn->key);
     outcome = judge(d, http_perform(&request, answer), answer);
+    d->sent += answer->sent;
     if (outcome != SUBMIT_OK)
         exchange_save(d, &request, answer);
     return outcome;
@@ -228,16 +229,9 @@ static enum submit_outcome sentry_deliver(struct delivery *d)
     struct sentry_dsn dsn;
     enum submit_outcome outcome;
     const char *why;
-    int64_t pause = limited_for(d->state);
 
     if (!sentry_dsn_parse(span_str(d->config->sentry_dsn), &dsn, &why))
         return SUBMIT_LATER;
-    if (pause > 0) {
-        d->retry_after = pause;
-        (void)snprintf(d->attempt->last_error, sizeof(d->attempt->last_error),
-                       "Sentry wants nothing for %lld s more", (long long)pause);
-        return SUBMIT_LATER;
-    }
     outcome = parcel_make(d, false, &parcel);
     if (outcome != SUBMIT_OK)
         return outcome;
@@ -262,5 +256,6 @@ const struct backend backend_sentry = {
     .name = "sentry",
     .enabled = sentry_enabled,
     .server = sentry_server,
+    .pause = limited_for,
     .deliver = sentry_deliver,
 };

@@ -89,6 +89,7 @@ static enum submit_outcome perform(struct delivery *d, const char *step,
 {
     enum submit_outcome outcome = judge_answer(d, step, http_perform(request, answer), answer);
 
+    d->sent += answer->sent;
     if (outcome != SUBMIT_OK)
         exchange_save(d, request, answer);
     return outcome;

@@ -162,8 +162,10 @@ def test_a_limit_is_kept_over_boots(tree, sentry):
     left = state(tree, "sentry.json")["until"] - time.time()
     assert 540 < left <= 600
     assert attempt(tree)["next_try"] - time.time() > 540
+    before = attempt(tree)
     done = tree.run("submit", "--now")
     assert done.returncode == 1 and "wants nothing" in done.stderr
+    assert attempt(tree) == before  # nothing was tried, so nothing has failed
     assert len(sentry.requests) == 1
     (tree.folder / "state/sentry.json").write_text('{"until": %d}' % (time.time() - 1))
     assert tree.run("submit", "--now").returncode == 0
