@@ -2,6 +2,7 @@
 #include "submit/exchange.h"
 
 #include <stdio.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/atomic_file.h"
@@ -87,6 +88,41 @@ static struct span first(struct span text, size_t n)
     return (struct span){ text.p, MIN(text.n, n) };
 }
 
+/* What a presigned upload is told by: where to, and with which headers. */
+static void leave_out(json_t *value, bool secret)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (json_is_string(value) && secret)
+        (void)json_string_set(value, "(left out)");
+    json_array_foreach(value, i, item) leave_out(item, secret);
+    json_object_foreach(value, key, item)
+        leave_out(item, secret || strcasecmp(key, "url") == 0 || strcasecmp(key, "headers") == 0);
+}
+
+/* An answer of yes that could not be used: what it says is the only clue, to a captive portal or a
+ * server that has changed. Of JSON the secrets are left out, and what may be JSON and cannot be
+ * read is left out as a whole. */
+static void add_useless(struct span body, struct strbuf *out)
+{
+    _cleanup_json_ json_t *json = json_loadb(body.p, body.n, 0, NULL);
+    _cleanup_free_ char *text = NULL;
+    struct span rest = span_trim(body);
+
+    if (!json && rest.n > 0 && (rest.p[0] == '{' || rest.p[0] == '[')) {
+        (void)strbuf_printf(out, "(%zu bytes, left out: they may hold secrets)\n", body.n);
+        return;
+    }
+    if (json) {
+        leave_out(json, false);
+        text = json_dumps(json, JSON_COMPACT);
+        body = text ? span_str(text) : SPAN("");
+    }
+    (void)exchange_clean(first(body, MAX_BODY), out);
+}
+
 static int describe(const struct http_request *request, const struct http_answer *answer,
                     struct strbuf *out)
 {
@@ -112,7 +148,9 @@ static int describe(const struct http_request *request, const struct http_answer
     (void)strbuf_printf(out, "\nHTTP %d\n", answer->status);
     add_headers(first(strbuf_view(&answer->headers), MAX_HEADERS), out);
     (void)strbuf_char(out, '\n');
-    if (answer->status >= 300)
+    if (answer->status < 300 && answer->error[0])
+        add_useless(strbuf_view(&answer->body), out);
+    else if (answer->status >= 300)
         (void)exchange_clean(first(strbuf_view(&answer->body), MAX_BODY), out);
     else
         (void)strbuf_printf(out, "(%zu bytes, left out: they may hold secrets)\n", answer->body.n);

@@ -2,7 +2,7 @@
 /*
  * The last exchange with a server that did not end well, for people: state/REPORT.zip.exchange, or
  * REPORT.zip.BACKEND.exchange. Without what was sent, and without secrets: no query and no user of
- * a URL, no cookie, no token, and no body but that of a refusal.
+ * a URL, no cookie, no token, and no body but that of a refusal or of an answer that made no sense.
  */
 #pragma once
 

@@ -144,6 +144,22 @@ def test_the_newest_replaces_it(tree, server):
     assert "\nPUT http" in exchange(tree)
 
 
+@pytest.mark.parametrize("fault, kept", [
+    ("not-json", "Welcome to the hotel's network"),
+    ('json:{"error": "maintenance until noon"}', "maintenance until noon"),
+    ('json:{"response": {"url": "https://a/b?X-Amz-Signature=5ec7e7", "gid": "a b", "headers": '
+     '{"pairs": [{"name": "x-token", "value": "5ec7e7"}]}}}', '"gid":"a b"'),
+    ('json:{"response": {"url": "https://a/b?X-Amz-Signature=5ec7e7", "headers": [', "left out"),
+    ("json:see https://u:5ec7e7@a/b?c=5ec7e7", "https://a/b?(left out)")])
+def test_an_answer_that_made_no_sense_is_kept(tree, server, fault, kept):
+    """Of a yes, too: it is the only clue. But no secret of it."""
+    server.set_faults(f"start*1:{fault}")
+    assert tree.run("submit").returncode == 1
+    text = exchange(tree)
+    assert "\nHTTP 200\n" in text and "cannot be used" in text
+    assert kept in text and "5ec7e7" not in text
+
+
 def test_nobody_was_there(tree):
     tree.config(POST_URL="http://127.0.0.1:9/ACTION")
     assert tree.run("submit").returncode == 1
