@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -111,21 +112,47 @@ static int submit_pending(struct submission *s)
     return failed ? -EIO : 0;
 }
 
+/* Whether a path leads to the report itself, and not to another file of its name. */
+static int is_of_spool(const struct submission *s, const struct spool_report *report,
+                       const char *path)
+{
+    _cleanup_close_ int folder = spool_open_folder(&s->spool, report->state, false);
+    struct stat named, own;
+
+    if (folder < 0)
+        return folder;
+    if (stat(path, &named) < 0 || fstatat(folder, report->name, &own, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    return named.st_dev == own.st_dev && named.st_ino == own.st_ino;
+}
+
 /* A report that the caller names is sent whatever consent and back-off say. */
 static int submit_named(struct submission *s, const char *argument)
 {
     const char *slash = strrchr(argument, '/');
     const char *name = slash ? slash + 1 : argument;
     struct spool_report report;
-    int state;
+    int state, r;
 
     if (!spool_report_parse_name(name, &report))
         return log_error_errno(-EINVAL,
                                "%s is not the name of a report; kdump-steamos list has them", name);
     state = spool_find(&s->spool, name);
+    if (state == -ENOENT && slash)
+        return log_error_errno(state,
+                               "%s is not in %s, and only what is there can be sent: put it into "
+                               "its folder not_sent_logs/ first",
+                               argument, s->spool.path);
     if (state < 0)
         return log_error_errno(state, "there is no report %s in %s", name, s->spool.path);
     report.state = (enum spool_state)state;
+    r = slash ? is_of_spool(s, &report, argument) : 1;
+    if (r < 0)
+        return log_error_errno(r, "cannot look at %s", argument);
+    if (r == 0)
+        return log_error_errno(-EINVAL,
+                               "%s is another file than the report %s in %s: it is not sent",
+                               argument, name, s->spool.path);
     if (report.state == SPOOL_SENT) {
         log_notice("%s was sent already", name);
         return 0;

@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import random
 import re
 import subprocess
 import sys
@@ -238,6 +239,21 @@ def test_a_named_report_is_sent(tree, server, by):
     assert len(server.arrived()) == 1 and tree.zips("not_sent_logs") == []
 
 
+def test_another_file_of_that_name_is_not_sent(tree, server, tmp_path):
+    """Nor the report in its place."""
+    other = tmp_path / "elsewhere" / NAME
+    other.parent.mkdir()
+    other.write_bytes(b"another")
+    done = tree.run("submit", str(other))
+    assert done.returncode == 1 and "another file" in done.stderr
+    done = tree.run("submit", str(other.parent / "nothing" / NAME))
+    assert done.returncode == 1
+    (tree.folder / NAME).unlink()
+    done = tree.run("submit", str(other))
+    assert done.returncode == 1 and str(other) in done.stderr and "not_sent_logs" in done.stderr
+    assert server.new() == [] and other.read_bytes() == b"another"
+
+
 def test_only_what_is_named(tree, server):
     tree.panic(boot=2, time=TIME + 7200)
     (other,) = tree.collect()
@@ -416,6 +432,22 @@ def test_redirects_are_not_followed(tree, server, step, tmp_path):
     assert len(server.arrived()) == 1
 
 
+@pytest.mark.parametrize("how", ["file:///etc/passwd", "307", "308"])
+@pytest.mark.parametrize("step", ["start", "put", "finish"])
+def test_redirects_to_files_are_not_followed(tree, server, step, how):
+    """Nothing is opened that is not the client's own: what it would send or show is the file's."""
+    if how.startswith("file:"):
+        server.set_faults(f"{step}*1:redirect:{how}")
+    else:
+        server.set_faults(f"{step}*1:status:{how}", f"{step}*1:header:Location: file:///etc/passwd")
+    trace = tree.path / "trace"
+    done = tree.run("submit", wrapper=["strace", "-f", "-o", trace, "-e", "trace=open,openat"])
+    assert waits(tree, done, how if how.isdigit() else "302")
+    opened = re.findall(r'"(/etc/passwd)"', trace.read_text())
+    assert len(opened) == 0
+    assert sent(tree, tree.run("submit", "--now")) and len(server.arrived()) == 1
+
+
 def test_a_servers_words_do_not_steer_a_terminal(tree, server):
     server.set_faults("start:status:500", "start:json:\x1b[31m\x07 red")
     done = tree.run("submit")
@@ -439,8 +471,16 @@ def test_cuts(tree, server, step, fault):
     assert tree.zips("sent_logs") == [NAME]
 
 
-@pytest.mark.parametrize("bytes", [0, 1, 500, 100000])
+OFFSETS_SEED = random.randrange(1 << 32)
+ANYWHERE = random.Random(OFFSETS_SEED)
+
+
+@pytest.mark.parametrize("bytes", [0, 1, 500, 100000,
+                                   *(pytest.param(None, id=f"random{n}") for n in range(4))])
 def test_cut_during_the_upload(tree, server, bytes):
+    if bytes is None:
+        bytes = ANYWHERE.randrange(1 << 20)
+        print(f"cut after {bytes} bytes (seed {OFFSETS_SEED})")
     tree.record("dmesg-ramoops-0", b"Panic#1 Part1\n" + os.urandom(1 << 20), TIME + 7200)
     (other,) = tree.collect()
     (tree.folder / NAME).unlink()
