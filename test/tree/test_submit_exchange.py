@@ -191,6 +191,38 @@ def test_it_goes_with_the_report(tree, server):
     assert tree.attempts() == []
 
 
+# --- servers that take their time
+
+def hurried(tree, rate, *arguments):
+    """Seconds of patience pass so many times as fast."""
+    start = time.monotonic()
+    done = subprocess.run([plain(), f"--root={tree.path}", "submit", *arguments], capture_output=True,
+                          text=True, timeout=machine.TIMEOUT, check=False,
+                          env=os.environ | {"LD_PRELOAD": tool("libclock.so"), "CLOCK_RATE": str(rate)})
+    return done, (time.monotonic() - start) * rate
+
+
+@pytest.mark.parametrize("step, fault", [
+    ("start", "slow:200"), ("start", "delay:60000"), ("put", "delay:60000"), ("put", "slow:5000"),
+    ("finish", "delay:60000"), ("finish", "slow:200")])
+def test_a_slow_server_is_given_up(tree, server, step, fault):
+    """A byte now and then, or nothing at all: after a minute, and the report is not lost."""
+    server.set_faults(f"{step}*1:{fault}")
+    done, took = hurried(tree, 40)
+    assert done.returncode == 1 and tree.zips() == [NAME], done.stderr
+    # libcurl looks once a second by the machine's clock
+    assert 55 < took < 300 and ("too slow" in done.stderr or "timed out" in done.stderr), done.stderr
+    assert tree.run("submit", "--now").returncode == 0 and is_sent(tree)
+
+
+def test_a_slow_server_is_given_up_in_all(tree, server):
+    """Fast enough not to stall, and yet it would take ten minutes: a POST has one."""
+    server.set_faults("start:slow:1", "start:json:" + "x" * 9000)
+    done, took = hurried(tree, 8)
+    assert done.returncode == 1 and "timed out" in done.stderr, done.stderr
+    assert 55 < took < 80 and tree.zips() == [NAME]
+
+
 # --- the network
 
 def free_port():
