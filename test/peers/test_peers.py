@@ -5,6 +5,7 @@ import base64
 import datetime
 import http.server
 import json
+import os
 import pathlib
 import sys
 import threading
@@ -26,7 +27,10 @@ def installed():
     try:
         peers.install()
     except peers.Missing as missing:
-        pytest.skip(str(missing))
+        # A test that vanishes proves nothing: whoever has no registry says so.
+        if os.environ.get("KDUMP_SKIP_PEERS") == "1":
+            pytest.skip(str(missing))
+        pytest.fail(f"{missing}; KDUMP_SKIP_PEERS=1 leaves these tests out")
 
 
 @pytest.fixture(scope="session")

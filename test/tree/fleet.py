@@ -3,8 +3,10 @@
 at once. Time is simulated, the requests are real ones, and when a machine tries again says the
 client's own code (test/harness/schedule.c) with its unit's timer.
 
-A machine runs submit when early boot has made a report, as its units have it, then by its timer.
-The server takes a number of reports per second; others get 503 and Retry-After.
+A machine runs submit when early boot has made a report, as its units have it: at some time of its
+first minutes, it waits for the server if that cannot be reached, and then goes by its timer. The server
+takes a number of reports per second; others get 503 and Retry-After. Nobody may listen at first: the
+power cut took the server's town, too, or the way to it.
 """
 
 import collections
@@ -21,6 +23,9 @@ import zipfile
 from tree import TOP
 
 TIMER = TOP / "data/kdump-steamos-submit.timer"
+SERVICE = TOP / "data/kdump-steamos-submit.service.in"
+WAIT = TOP / "src/submit/wait.c"
+UPTIME = 20  # seconds of a boot before the unit runs
 BOOT = (20, 50)  # seconds after the power is back; flash memory of different age
 WINDOW = 10  # seconds over which the server's capacity is counted
 RETRY_AFTER = 60
@@ -49,22 +54,43 @@ class Ours:
     """kdump-steamos: back-off with jitter per report, seen to by a timer with a random delay."""
 
     name = "kdump-steamos"
+    behind = BOOT[1] + 300  # all have asked once
 
     def __init__(self, schedule):
         self.process = subprocess.Popen([schedule], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
         self.boot, self.inactive, self.delay = map(
             timer_seconds, ("OnBootSec", "OnUnitInactiveSec", "RandomizedDelaySec"))
+        self.network_tries = int(re.search(r"^ExecStart=.* --wait=(\d+)", SERVICE.read_text(),
+                                           re.MULTILINE)[1])
+        self.network_seconds = 60 * int(re.search(r"NETWORK_SECONDS = (\d+) \* 60", WAIT.read_text())[1])
 
     def close(self):
         self.process.stdin.close()
         self.process.stdout.close()
         assert self.process.wait() == 0
 
-    def retry_delay(self, tries, retry_after, choose):
-        self.process.stdin.write(f"{tries} {retry_after} {choose.getrandbits(32)}\n")
+    def ask(self, words, choose):
+        self.process.stdin.write(f"{words} {choose.getrandbits(32)}\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
+
+    def retry_delay(self, tries, retry_after, choose):
+        return self.ask(f"{tries} {retry_after}", choose)
+
+    def first(self, machine, choose):
+        """The unit runs when so much of the boot is over."""
+        machine.began = machine.booted + self.ask(f"first {UPTIME}", choose) / 1000
+        return machine.began
+
+    def unreachable(self, machine, now, choose):
+        """submit --wait of the unit: a run that ends without a server is no failed try."""
+        machine.waits += 1
+        if machine.waits < self.network_tries and now < machine.began + self.network_seconds:
+            return now + self.ask(f"wait {machine.waits}", choose) / 1000
+        machine.waits = 0
+        machine.began = self.next_run(machine, now, choose)
+        return machine.began
 
     def next_run(self, machine, now, choose):
         """Of the timer; runs before a report's next try do nothing."""
@@ -77,12 +103,15 @@ class Ours:
                 return now
 
     def failed(self, machine, now, retry_after, choose):
-        machine.next_try = now + self.retry_delay(machine.tries, retry_after, choose)
-        return self.next_run(machine, now, choose)
+        machine.waits, machine.next_try = 0, now + self.retry_delay(machine.tries, retry_after, choose)
+        machine.began = self.next_run(machine, now, choose)
+        return machine.began
 
 
 class Fixed:
     """A loop with a fixed sleep, whatever the server says."""
+
+    behind = BOOT[1] + 30  # the first requests come as the machines boot
 
     def __init__(self, seconds):
         self.name, self.seconds = f"every {seconds} s", seconds
@@ -93,10 +122,17 @@ class Fixed:
     def failed(self, machine, now, retry_after, choose):
         return now + self.seconds
 
+    def first(self, machine, choose):
+        return machine.booted
+
+    def unreachable(self, machine, now, choose):
+        return now + self.seconds
+
 
 class Machine:
     def __init__(self, booted):
         self.booted, self.tries, self.next_try = booted, 0, 0
+        self.began, self.waits = booted, 0  # its run, and how often that found nobody
 
 
 class Result:
@@ -150,16 +186,20 @@ class Server:
         return None
 
 
-def simulate(client, receiver, machines, per_second, seed=1):
+def simulate(client, receiver, machines, per_second, seed=1, nobody_until=0):
+    """A machine that finds nobody asks by a connection only, which no server sees."""
     choose = random.Random(seed)
     server = Server(receiver, per_second)
     fleet = [Machine(choose.uniform(*BOOT)) for _ in range(machines)]
-    events = [(machine.booted, n) for n, machine in enumerate(fleet)]
+    events = [(client.first(machine, choose), n) for n, machine in enumerate(fleet)]
     heapq.heapify(events)
     starts, taken = [], []
     while events:
         now, n = heapq.heappop(events)
         assert now < MOST_SECONDS, f"{len(events)} reports wait after two days"
+        if now < nobody_until:
+            heapq.heappush(events, (client.unreachable(fleet[n], now, choose), n))
+            continue
         starts.append(now)
         retry_after = server.deliver(now, n)
         if retry_after is None:

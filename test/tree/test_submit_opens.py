@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import tree as machine
+from harness import missing
 from tree import FOLDER, TOP, Tree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -53,7 +54,7 @@ def written_paths(line):
 def traced(tmp_path_factory):
     """One run that sends a report by TLS, and one that is told to come back."""
     if not PLAIN.exists():
-        pytest.skip("needs the plain build")
+        missing("needs the plain build")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "program", lambda: str(PLAIN))
         return trace_two_runs(tmp_path_factory.mktemp("opens"))
