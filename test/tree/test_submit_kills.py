@@ -8,6 +8,7 @@ end. The server is told about each report once. What it cannot know is documente
   what Sentry knows doubles by.
 """
 
+import json
 import os
 import pathlib
 import random
@@ -184,3 +185,85 @@ def test_killed_again_and_again(pending, sides, tmp_path):
     jobs = [([choose.randrange(1, calls) for _ in range(4)], fault) for fault in FAULTS * 8]
     in_parallel(jobs, lambda worker, job: kills.at(worker, job[0], fault=job[1]))
     assert kills.killed > len(jobs)
+
+
+EACH = 9  # calls apart
+# What does not end in sent_logs/: how the tree and its server are made so, and where the report goes.
+ELSEWHERE = {
+    "refused": ({}, "start:status:400", "failed_logs"),
+    "refused at the end": ({}, "finish:status:403", "failed_logs"),
+    "nonsense for the fifth time": ({}, "start:not-json", "failed_logs"),
+    "submission is off": ({"LOG_SUBMISSION": "0"}, None, "not_sent_logs"),
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE, ids=lambda case: case.replace(" ", "-"))
+def test_killed_on_its_way_elsewhere(pending, sides, tmp_path, case):
+    """At calls so far apart that none of the steps is missed, each of which makes some ten: the report is
+    in its folder at the end, and nothing has arrived."""
+    settings, fault, folder = ELSEWHERE[case]
+    kills = Kills(pending, sides, tmp_path, ["steam"])
+
+    def prepared(worker):
+        tree = kills.copy(worker)
+        tree.config(**settings)
+        sides[worker].receiver.set_faults(*([fault] if fault else []))
+        if "fifth" in case:
+            assert tree.run("submit", "--now").returncode == 1
+            note = tree.folder / "state" / f"{NAME}.json"
+            note.write_text(json.dumps(json.loads(note.read_text()) | {"protocol_errors": 4}))
+        return tree
+
+    def is_there(tree, where):
+        assert tree.zips(folder) == [NAME] and len(tree.all_zips()) == 1, where
+        assert tree.leftovers() == [], where
+
+    tree = prepared(0)
+    calls = count_calls(tree, "submit", "--now")
+    is_there(tree, "not killed")
+    killed = []
+
+    def work(worker, number):
+        tree = prepared(worker)
+        where = f"killed at {number} of {case}"
+        killed.append(run_killed(tree, number, "submit", "--now") is None)
+        assert len(tree.all_zips()) == 1, where
+        for path in tree.leftovers():
+            os.utime(path, (LONG_AGO, LONG_AGO))
+        tree.run("submit", "--now")
+        is_there(tree, where)
+        assert sides[worker].finished() == 0, where
+        shutil.rmtree(tree.path)
+
+    each = EACH if calls > 150 else 1
+    in_parallel(range(1 + calls % each, calls, each), work)
+    for side in sides:
+        side.receiver.set_faults()
+        side.finished()
+    assert sum(killed) >= calls // each - SLACK // each - 1 and calls > 60
+
+
+def test_killed_as_it_resumes_a_place_that_is_gone(pending, sides, tmp_path):
+    """A PUT was cut; at its next try the place is gone, and all begins anew."""
+    kills = Kills(pending, sides, tmp_path, ["steam"])
+
+    def prepared(worker):
+        tree = kills.copy(worker)
+        sides[worker].receiver.set_faults("put:status:503:1", "put:status:404:1")
+        assert tree.run("submit").returncode == 1
+        return tree
+
+    calls = count_calls(prepared(0), "submit", "--now")
+    sides[0].finished()
+
+    def work(worker, number):
+        tree = prepared(worker)
+        where = f"killed at {number}"
+        run_killed(tree, number, "submit", "--now")
+        until_quiet(tree, where)
+        arrived_once(tree, sides[worker], ["steam"], where)
+        shutil.rmtree(tree.path)
+
+    in_parallel(range(2, calls, 2 * EACH), work)
+    for side in sides:
+        side.receiver.set_faults()
