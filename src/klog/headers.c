@@ -158,21 +158,11 @@ static const struct klog_header headers[] = {
       NULL, 0, "lockdep" },
     { "WARNING: *mm/vmalloc.c*__vmalloc_node", NULL, "WARNING: zero-size vmalloc in {f}", "W", NULL,
       0, "warning" },
-    { "WARNING: * at mm/* kmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+    { "WARNING: *mm/*.c* kmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
       "kmalloc krealloc slab kmem", 0, "warning" },
-    { "WARNING: * at mm/* __kmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+    { "WARNING: *mm/*.c* kvmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
       "kmalloc krealloc slab kmem", 0, "warning" },
-    { "WARNING: * at mm/* kvmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
-      "kmalloc krealloc slab kmem", 0, "warning" },
-    { "WARNING: * at mm/* __kvmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
-      "kmalloc krealloc slab kmem", 0, "warning" },
-    { "WARNING: * at mm/* krealloc", NULL, "WARNING: kmalloc bug in {f}", "W",
-      "kmalloc krealloc slab kmem", 0, "warning" },
-    { "WARNING: * at mm/* kcalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
-      "kmalloc krealloc slab kmem", 0, "warning" },
-    { "WARNING: mm/* at kmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
-      "kmalloc krealloc slab kmem", 0, "warning" },
-    { "WARNING: mm/* at __kvmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
+    { "WARNING: *mm/*.c* vmalloc", NULL, "WARNING: kmalloc bug in {f}", "W",
       "kmalloc krealloc slab kmem", 0, "warning" },
     { "WARNING: *usb_submit_urb", NULL, "WARNING in {f}/usb_submit_urb", "W",
       "usb_submit_urb usb_start_wait_urb usb_bulk_msg usb_interrupt_msg usb_control_msg", 0,
@@ -181,10 +171,10 @@ static const struct klog_header headers[] = {
       "WARNING: kernel stack regs has bad 'bp' value", "", NULL, NO_STACK, "warning" },
     { "WARNING: kernel stack frame pointer at * has bad value", NULL,
       "WARNING: kernel stack frame pointer has bad value", "", NULL, NO_STACK, "warning" },
-    { "WARNING: CPU: *PID: * at {h}", NULL, "WARNING in {f}", "W", NULL, 0, "warning" },
-    { "WARNING: CPU: *PID: *", NULL, "WARNING in {f}", "W", NULL, 0, "warning" },
-    { "WARNING: * at {h}+0x", NULL, "WARNING in {f}", "W", NULL, 0, "warning" },
-    { "WARNING: at *", NULL, "WARNING in {f}", "W", NULL, 0, "warning" },
+    { "WARNING: CPU: {n} PID: {n}", NULL, "WARNING in {f}", "W", NULL, 0, "warning" },
+    { "WARNING: {s} at ", NULL, "WARNING in {f}", "W", NULL, 0, "warning" },
+    { "WARNING: [*] {s} at ", NULL, "WARNING in {f}", "W", NULL, 0, "warning" },
+    { "WARNING: at {s}", NULL, "WARNING in {f}", "W", NULL, 0, "warning" },
     /* the rest of BUG and INFO */
     { "UBSAN: Undefined behaviour in", NULL, "UBSAN: undefined-behaviour in {f}", "T",
       "ubsan overflow", 0, "ubsan" },
@@ -269,6 +259,24 @@ static bool take_name(struct span *s, struct span *out)
     return true;
 }
 
+/* "drivers/gpu/drm/drm_file.c:123" */
+static bool take_source(struct span *s)
+{
+    struct span rest = *s;
+    uint64_t line;
+    size_t n = 0;
+
+    while (n < rest.n && (is_name_byte(rest.p[n]) || (rest.p[n] && strchr("/-+,", rest.p[n]))))
+        n++;
+    if (!memchr(rest.p, '.', n))
+        return false;
+    (void)span_take(&rest, n);
+    if (!span_skip(&rest, ":") || !span_take_dec(&rest, &line))
+        return false;
+    *s = rest;
+    return true;
+}
+
 /* The literal at the pattern's front: up to '*', '{' or a final '$'. */
 static size_t literal_length(const char *pattern)
 {
@@ -320,6 +328,7 @@ static bool match_here(const char *pattern, struct span s, struct klog_capture *
 {
     size_t n = literal_length(pattern);
     struct span ignored;
+    uint64_t number;
 
     if (s.n < n || memcmp(s.p, pattern, n) != 0)
         return false;
@@ -335,6 +344,10 @@ static bool match_here(const char *pattern, struct span s, struct klog_capture *
         return match_any(pattern + 3, s, &capture->k, capture);
     if (strncmp(pattern, "{h}", 3) == 0)
         return take_name(&s, &capture->h) && match_here(pattern + 3, s, capture);
+    if (strncmp(pattern, "{s}", 3) == 0)
+        return take_source(&s) && match_here(pattern + 3, s, capture);
+    if (strncmp(pattern, "{n}", 3) == 0)
+        return span_take_dec(&s, &number) && match_here(pattern + 3, s, capture);
     return false;
 }
 

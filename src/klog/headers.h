@@ -18,7 +18,8 @@ enum {
 
 struct klog_header {
     /* What the line holds, from its first literal on: '*' is any text, {k} a captured one, {h} a
-     * function's name. The line may go on behind it. */
+     * function's name, {s} a source file's name and line, {n} a number. The line may go on
+     * behind it. */
     const char *pattern;
     /* What must be in a later line of the report; '|' parts alternatives; NULL: nothing. */
     const char *later;

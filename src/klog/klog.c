@@ -81,7 +81,7 @@ static int find_candidates(const struct klog_input *input, struct candidates *ou
     for (size_t i = 0; i < input->n_lines; i++) {
         struct span line = klog_input_text(input, i);
 
-        if (!klog_scanner_hit(&scanner, line) || !klog_is_header(line))
+        if (!klog_scanner_hit(&scanner, line) || !klog_is_header(line) || !title_has_form(line))
             continue;
         if ((out->n & (out->n - 1)) == 0) {
             struct candidate *items =
@@ -148,6 +148,8 @@ static bool panic_message(struct span line, struct span *out)
         return false;
     (void)span_take(&line, at + strlen(PANIC));
     (void)span_skip(&line, ":");
+    if (span_ends(line, " ]---"))
+        line.n -= strlen(" ]---");
     *out = span_trim(line);
     return true;
 }
@@ -183,6 +185,30 @@ static bool panic_follows(const struct parsed_report *before, struct span messag
     return false;
 }
 
+/* The report that a panic belongs to: warnings may stand between an oops and the panic. */
+static struct parsed_report *before_panic(struct klog *klog, uint32_t context, struct span message)
+{
+    for (size_t i = klog->n, looked = 0; i-- > 0 && looked < 64; looked++) {
+        struct parsed_report *r = &klog->reports[i];
+
+        if (r->context != context)
+            continue;
+        if (r->report.panic_message)
+            return NULL;
+        if (panic_follows(r, message))
+            return r;
+    }
+    return NULL;
+}
+
+static bool panicked_before(const struct klog *klog, uint32_t context)
+{
+    for (size_t i = klog->n, looked = 0; i-- > 0 && looked < 64; looked++)
+        if (klog->reports[i].context == context && klog->reports[i].report.panic_message)
+            return true;
+    return false;
+}
+
 static int set_panic(struct parsed_report *r, struct span message)
 {
     if (r->report.panic_message)
@@ -199,11 +225,13 @@ static int merge(struct klog *klog, const struct candidate *c, struct span line)
 
     if (panic_message(line, &message)) {
         klog->panicked = true;
-        if (before && before->report.panic_message && span_starts(line, "---[ end "))
+        if (span_starts(line, "---[ end ") && panicked_before(klog, c->context))
             return 1;
-        if (!before || before->report.panic_message || !panic_follows(before, message))
+        before = before_panic(klog, c->context, message);
+        if (!before)
             return 0;
-        before->last = MAX(before->last, c->line);
+        if (before->limit > c->line)
+            before->last = MAX(before->last, c->line);
         return set_panic(before, message) < 0 ? -ENOMEM : 1;
     }
     if (c->second || span_contains(line, "unregister_netdevice") || !before)

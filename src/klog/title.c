@@ -518,3 +518,17 @@ int title_make(const struct title_text *text, struct title_result *out)
     judge(text, &s, out);
     return 0;
 }
+
+static bool any_later(void *ctx, const char *alternatives)
+{
+    (void)ctx;
+    (void)alternatives;
+    return true;
+}
+
+bool title_has_form(struct span line)
+{
+    struct klog_capture capture;
+
+    return known_words(line) || klog_header_match(line, any_later, NULL, &capture) != NULL;
+}
