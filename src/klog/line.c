@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "klog/line.h"
 
-enum { MAX_HOST_PREFIX = 160, MAX_CALLER = 1 << 28 };
+enum { MAX_HOST_PREFIX = 160, MAX_HOST = 65, MAX_BRACKET = 64, MAX_CALLER = 1 << 28 };
 
 static bool take_level(struct span *s, int *level)
 {
@@ -16,29 +16,132 @@ static bool take_level(struct span *s, int *level)
     return true;
 }
 
-/* "[   12.345678]" */
-static bool take_time(struct span *s, double *seconds)
+static void skip_blanks(struct span *s)
+{
+    while (s->n > 0 && s->p[0] == ' ')
+        (void)span_take(s, 1);
+}
+
+/* "12.345678"; dmesg --time-format iso and others write other numbers of digits behind it. */
+static bool take_seconds(struct span *s, size_t least, size_t most, double *seconds)
 {
     struct span rest = *s;
-    uint64_t whole, micro;
-    size_t before;
+    uint64_t whole, fraction;
+    double unit = 1;
+    size_t digits;
 
-    if (!span_skip(&rest, "["))
-        return false;
-    while (rest.n > 0 && rest.p[0] == ' ')
-        (void)span_take(&rest, 1);
     if (!span_take_dec(&rest, &whole) || !span_skip(&rest, "."))
         return false;
-    before = rest.n;
-    if (!span_take_dec(&rest, &micro) || before - rest.n != 6 || !span_skip(&rest, "]"))
+    digits = rest.n;
+    if (!span_take_dec(&rest, &fraction))
         return false;
-    *seconds = (double)whole + (double)micro / 1e6;
+    digits -= rest.n;
+    if (digits < least || digits > most)
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        unit /= 10;
+    *seconds = (double)whole + (double)fraction * unit;
     *s = rest;
     return true;
 }
 
+/* "[   12.345678]" */
+static bool take_time(struct span *s, double *seconds)
+{
+    struct span rest = *s;
+    double value;
+
+    if (!span_skip(&rest, "["))
+        return false;
+    skip_blanks(&rest);
+    if (!take_seconds(&rest, 6, 6, &value) || !span_skip(&rest, "]"))
+        return false;
+    *seconds = value;
+    *s = rest;
+    return true;
+}
+
+/* A time of day: "05:40", in front of which and behind which no digit stands. */
+static bool has_clock(struct span s)
+{
+    for (size_t i = 0; i + 5 <= s.n; i++)
+        if (s.p[i + 2] == ':' && byte_is_digit(s.p[i]) && byte_is_digit(s.p[i + 1]) &&
+            byte_is_digit(s.p[i + 3]) && byte_is_digit(s.p[i + 4]) &&
+            (i == 0 || s.p[i - 1] == ' ' || s.p[i - 1] == 'T') &&
+            (i + 5 == s.n || !byte_is_digit(s.p[i + 5])))
+            return true;
+    return false;
+}
+
+/* What stands in brackets at the line's beginning: its end, 0 if there is none near. */
+static size_t bracket_length(struct span s)
+{
+    struct span head = { s.p, s.n < MAX_BRACKET ? s.n : MAX_BRACKET };
+    size_t end = head.n > 0 && head.p[0] == '[' ? span_find_byte(head, ']') : SIZE_MAX;
+
+    return end == SIZE_MAX ? 0 : end;
+}
+
+/* The other stamps of dmesg (sys-utils/dmesg.c of util-linux): -T "[Sat Oct  5 05:40:01 2024]" in
+ * the language of who called it, -e "[Oct 5 05:40]" and "[  +0.000012]", -d
+ * "[   12.345678 <    0.000010>]"; and those with more or fewer digits. */
+static bool take_other_time(struct span *s, double *seconds)
+{
+    size_t end = bracket_length(*s);
+    struct span inside = { s->p + 1, end - 1 };
+    double value = -1, delta;
+
+    if (end < 2)
+        return false;
+    skip_blanks(&inside);
+    if (span_skip(&inside, "+")) {
+        if (!take_seconds(&inside, 3, 9, &delta) || inside.n > 0)
+            return false;
+    } else if (take_seconds(&inside, 3, 9, &value)) {
+        skip_blanks(&inside);
+        if (inside.n > 0) {
+            if (!span_skip(&inside, "<"))
+                return false;
+            skip_blanks(&inside);
+            if (!take_seconds(&inside, 3, 9, &delta) || !span_skip(&inside, ">") || inside.n > 0)
+                return false;
+        }
+    } else if (!has_clock(inside)) {
+        return false;
+    }
+    *seconds = value;
+    (void)span_take(s, end + 1);
+    return true;
+}
+
+static bool is_iso_date(struct span s)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:dd";
+
+    if (s.n < sizeof(form))
+        return false;
+    for (size_t i = 0; i < sizeof(form) - 1; i++)
+        if (form[i] == 'd' ? !byte_is_digit(s.p[i]) : s.p[i] != form[i])
+            return false;
+    return true;
+}
+
+/* "2024-10-05T05:40:01,123456+02:00 " */
+static bool take_iso_time(struct span *s)
+{
+    size_t end;
+
+    if (!is_iso_date(*s))
+        return false;
+    end = span_find_byte((struct span){ s->p, s->n < MAX_BRACKET ? s->n : MAX_BRACKET }, ' ');
+    if (end == SIZE_MAX)
+        return false;
+    (void)span_take(s, end);
+    return true;
+}
+
 /* "[ T2561]", "[    C3]" */
-static bool take_caller(struct span *s, uint32_t *context)
+static bool take_kernel_caller(struct span *s, uint32_t *context)
 {
     struct span rest = *s;
     uint32_t kind;
@@ -46,8 +149,7 @@ static bool take_caller(struct span *s, uint32_t *context)
 
     if (!span_skip(&rest, "["))
         return false;
-    while (rest.n > 0 && rest.p[0] == ' ')
-        (void)span_take(&rest, 1);
+    skip_blanks(&rest);
     if (span_skip(&rest, "T"))
         kind = KLOG_TASK;
     else if (span_skip(&rest, "C"))
@@ -61,31 +163,103 @@ static bool take_caller(struct span *s, uint32_t *context)
     return true;
 }
 
-static bool is_month(struct span s)
+/* "[1:game:777]", "[1:    game:  777]": CPU, name and pid, as kernels of phones and headsets have
+ * it. The idle tasks are one pid: there the CPU says more. */
+static bool take_vendor_caller(struct span *s, uint32_t *context)
 {
-    static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    size_t end = bracket_length(*s), colon = end;
+    struct span rest = *s, pid;
+    uint64_t cpu, id;
 
-    for (size_t i = 0; i < sizeof(months) / sizeof(months[0]); i++)
-        if (span_starts(s, months[i]))
-            return s.n > 3 && s.p[3] == ' ';
-    return false;
+    if (end == 0 || !span_skip(&rest, "[") || !span_take_dec(&rest, &cpu) || cpu > MAX_CALLER ||
+        !span_skip(&rest, ":"))
+        return false;
+    while (s->p[colon] != ':')
+        colon--;
+    if (s->p + colon < rest.p)
+        return false;
+    pid = (struct span){ s->p + colon + 1, end - colon - 1 };
+    skip_blanks(&pid);
+    if (!span_take_dec(&pid, &id) || pid.n > 0 || id > MAX_CALLER)
+        return false;
+    *context = id > 0 ? KLOG_TASK | (uint32_t)id << 2 : KLOG_CPU | (uint32_t)cpu << 2;
+    (void)span_take(s, end + 1);
+    return true;
 }
 
-/* "Oct 05 05:40:01 host kernel: " and "2026-01-02T03:04:05+0000 host kernel: ". */
+static void take_caller(struct span *s, uint32_t *context)
+{
+    struct span rest = *s;
+
+    skip_blanks(&rest);
+    if (rest.n > 1 && rest.p[0] == '[' && s->n - rest.n <= 2 &&
+        (take_kernel_caller(&rest, context) || take_vendor_caller(&rest, context)))
+        *s = rest;
+}
+
+/* The front of a line up to " kernel: " is a journal's or syslog's if a time stands in it: the
+ * names of days and months are those of the reader's language. "Oct 05 05:40:01 host kernel: ",
+ * "2026-01-02T03:04:05+0000 host kernel: ", "Sat 2024-10-05 05:40:01 CEST host kernel: ",
+ * "1728106801.123456 host kernel: ". */
 static void take_host_prefix(struct span *s)
 {
     struct span head = { s->p, s->n < MAX_HOST_PREFIX ? s->n : MAX_HOST_PREFIX };
-    size_t at;
+    size_t at = span_find(head, " kernel: "), length = strlen(" kernel: ");
+    double ignored;
 
-    if (!is_month(head) &&
-        !(head.n > 10 && byte_is_digit(head.p[0]) && head.p[4] == '-' && head.p[7] == '-'))
+    if (at == SIZE_MAX && head.n == s->n && span_ends(head, " kernel:")) {
+        length = strlen(" kernel:");
+        at = head.n - length;
+    }
+    if (at == SIZE_MAX)
         return;
-    at = span_find(head, " kernel: ");
-    if (at != SIZE_MAX)
-        (void)span_take(s, at + strlen(" kernel: "));
-    else if (span_ends(head, " kernel:") && head.n == s->n)
-        (void)span_take(s, s->n);
+    head.n = at;
+    if (has_clock(head) || take_seconds(&head, 3, 9, &ignored))
+        (void)span_take(s, at + length);
+}
+
+/* journalctl -o short-monotonic: "[   12.345678] host kernel: " */
+static bool take_host(struct span *s)
+{
+    struct span rest = *s;
+    size_t blank;
+
+    if (!span_skip(&rest, " ") || rest.n == 0 || !byte_is_alnum(rest.p[0]))
+        return false;
+    blank = span_find_byte((struct span){ rest.p, rest.n < MAX_HOST ? rest.n : MAX_HOST }, ' ');
+    if (blank == SIZE_MAX)
+        return false;
+    (void)span_take(&rest, blank);
+    if (!span_skip(&rest, " kernel: "))
+        return false;
+    *s = rest;
+    return true;
+}
+
+/* dmesg -x: "kern  :warn  : " */
+static bool take_decoded_level(struct span *s, int *level)
+{
+    static const char *const facilities[] = { "kern", "user", "daemon", "syslog" };
+    static const char *const levels[] = { "emerg", "alert",  "crit", "err",
+                                          "warn",  "notice", "info", "debug" };
+    struct span rest = *s;
+    bool known = false;
+
+    for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]) && !known; i++)
+        known = span_skip(&rest, facilities[i]);
+    skip_blanks(&rest);
+    if (!known || !span_skip(&rest, ":"))
+        return false;
+    for (int i = 0; i < 8; i++)
+        if (span_skip(&rest, levels[i])) {
+            skip_blanks(&rest);
+            if (!span_skip(&rest, ": "))
+                return false;
+            *level = i;
+            *s = rest;
+            return true;
+        }
+    return false;
 }
 
 /* /dev/kmsg's "6,339,5140900,-;text" (Documentation/ABI/testing/dev-kmsg). */
@@ -130,26 +304,46 @@ static bool take_time_inside(struct span *s, double *seconds)
     return false;
 }
 
+/* A second stamp behind one of who read the console is the kernel's. */
+static bool take_any_time(struct span *s, double *seconds)
+{
+    struct span behind;
+
+    if (take_time(s, seconds))
+        return true;
+    if (!take_other_time(s, seconds) && !take_iso_time(s))
+        return take_time_inside(s, seconds);
+    behind = *s;
+    skip_blanks(&behind);
+    if (take_time(&behind, seconds))
+        *s = behind;
+    return true;
+}
+
 struct klog_line klog_line_parse(struct span raw)
 {
     struct klog_line line = { .level = -1, .seconds = -1, .context = KLOG_NO_STAMP };
 
     while (raw.n > 0 && raw.p[raw.n - 1] == '\r')
         raw.n--;
-    if (raw.n > 0 && raw.p[0] != '[' && raw.p[0] != '<' && raw.p[0] != ' ')
+    if (raw.n > 0 && raw.p[0] != '[' && raw.p[0] != '<' && raw.p[0] != ' ' &&
+        !take_decoded_level(&raw, &line.level))
         take_host_prefix(&raw);
     if (raw.n > 0 && (raw.p[0] == '<' || raw.p[0] == ' ')) {
         struct span behind = raw;
 
-        while (behind.n > 0 && behind.p[0] == ' ')
-            (void)span_take(&behind, 1);
-        if (take_level(&behind, &line.level))
+        skip_blanks(&behind);
+        if (take_level(&behind, &line.level)) {
             raw = behind;
+            if (raw.n > 0 && raw.p[0] != '[' && raw.p[0] != ' ')
+                take_host_prefix(&raw);
+        }
     }
-    if (take_time(&raw, &line.seconds) || take_time_inside(&raw, &line.seconds)) {
+    if (take_any_time(&raw, &line.seconds)) {
         line.context = KLOG_NO_CALLER;
-        (void)take_caller(&raw, &line.context);
-        (void)span_skip(&raw, " ");
+        take_caller(&raw, &line.context);
+        if (!take_host(&raw))
+            (void)span_skip(&raw, " ");
     } else {
         (void)take_kmsg_prefix(&raw, &line);
     }

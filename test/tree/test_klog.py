@@ -3,6 +3,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 
 import pytest
@@ -46,6 +47,54 @@ def test_one_crash_in_each_form_is_one_crash(name):
     for key in ("title", "signature", "stack", "comm", "pid", "cpu", "kernel_release", "taint_flags",
                 "registers", "modules", "rip", "hardware"):
         assert other[key] == first[key], key
+
+
+# How a line gets to a file: what stands before its text, by its seconds since the boot.
+PREFIXES = {
+    "dmesg -T": lambda t: "[Sat Oct  5 05:40:01 2024] ",
+    "dmesg -T, German": lambda t: "[Sa Okt  5 05:40:01 2024] ",
+    "dmesg -T, with callers": lambda t: "[Sat Oct  5 05:40:01 2024] [ T1742] ",
+    "dmesg -e": lambda t: "[Oct 5 05:40] " if t == 42.0 else "[  +0.000012] ",
+    "dmesg -d": lambda t: f"[{t:12.6f} <    0.000010>] ",
+    "dmesg -x": lambda t: f"kern  :warn  : [{t:12.6f}] ",
+    "dmesg -x -T": lambda t: "kern  :emerg : [Sat Oct  5 05:40:01 2024] ",
+    "dmesg, ISO": lambda t: "2024-10-05T05:40:01,123456+02:00 ",
+    "dmesg, ISO, with callers": lambda t: "2024-10-05T05:40:01,123456+02:00 [ T1742] ",
+    "nanoseconds": lambda t: f"[{t:15.9f}] ",
+    "journal, short-full": lambda t: "Sat 2024-10-05 05:40:01 CEST steamdeck kernel: ",
+    "journal, short-precise": lambda t: "Oct 05 05:40:01.123456 steamdeck kernel: ",
+    "journal, short-monotonic": lambda t: f"[{t:12.6f}] steamdeck kernel: ",
+    "journal, short-unix": lambda t: "1728106801.123456 steamdeck kernel: ",
+    "journal, German": lambda t: "Okt 05 05:40:01 steamdeck kernel: ",
+    "journal, French": lambda t: "oct. 05 05:40:01 steamdeck kernel: ",
+    "journal, Japanese": lambda t: "10月 05 05:40:01 steamdeck kernel: ",
+    "syslog": lambda t: f"Oct  5 05:40:01 steamdeck kernel: [{t:12.6f}] ",
+    "syslog, priority": lambda t: "<4>Oct  5 05:40:01 steamdeck kernel: ",
+    "console server": lambda t: f"[2024-10-05 05:40:01.123] [{t:12.6f}] ",
+    "vendor's caller": lambda t: f"[{t:12.6f}][3:gamescope-wl: 1742] ",
+    "vendor's caller, apart": lambda t: f"[{t:12.6f}]  [3:  gamescope-wl: 1742] ",
+}
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_any_prefix_is_taken_off(prefix):
+    lines = re.findall(r"^<\d>\[ *([0-9.]+)\] (.*)$", (DATA / "null-panic.log").read_text(), re.M)
+    first = json.loads((DATA / "null-panic.json").read_text())
+    found = report("".join(f"{PREFIXES[prefix](float(t))}{text}\n" for t, text in lines).encode())
+    assert len(found["reports"]) == len(first["reports"])
+    for key in ("title", "signature", "stack", "note", "comm", "registers", "modules", "panic_message"):
+        assert primary(found)[key] == primary(first)[key], key
+
+
+def test_a_bracket_is_not_always_a_prefix():
+    """What only looks like a time or a caller stays in the text."""
+    texts = ["[drm:amdgpu_job_timedout] *ERROR* 05:40", "[0000:03:00.0] link is down", "[1:2] x"]
+    oops = re.sub(r"(?m)^<\d>\[ *[0-9.]+\] ", "", (DATA / "null-panic.log").read_text())
+    head, header, tail = oops.partition("BUG: kernel NULL pointer dereference, address: 0000000000000018\n")
+    assert header
+    for text in texts:
+        note = primary(report(f"{head}{header}{text}\n{tail}".encode()))["note"]
+        assert note.splitlines()[1] == text
 
 
 def test_different_bugs_differ():
