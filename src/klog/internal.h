@@ -43,5 +43,12 @@ size_t klog_primary_index(const struct klog *klog);
 bool klog_same_context(uint32_t report, uint32_t line, bool nmi);
 /* Whether a line is of the kind that stands in reports, behind their headers. */
 bool klog_is_known_line(struct span line);
+/* A report without a header: lines of the input. */
+struct klog_headless {
+    size_t begin, found; /* its first line, and the one that it was found by */
+    size_t next;         /* where the next report begins */
+};
+/* The next one from a line on, in a klog whose reports are filled and in order. */
+bool klog_find_headless(const struct klog *klog, size_t from, struct klog_headless *out);
 /* Takes a report's lines: details, stack, signature, note. */
 int klog_fill_report(const struct klog *klog, struct parsed_report *report) _must_check_;

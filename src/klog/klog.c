@@ -4,7 +4,7 @@
 #include "klog/internal.h"
 #include "klog/names.h"
 
-enum { ECHO_LINES = 22, ECHO_LINES_KMSAN = 16, MAX_FOLLOW = 60, MAX_HEADLESS = 40 };
+enum { ECHO_LINES = 22, ECHO_LINES_KMSAN = 16, MAX_FOLLOW = 60, MAX_HEADLESS = 64 };
 
 #define PANIC "Kernel panic - not syncing"
 
@@ -312,41 +312,57 @@ static int take_candidate(struct klog *klog, const struct candidates *all, size_
     return r;
 }
 
-/* A log that begins inside an oops has its registers and trace and no header: all lines from the
- * first one to the instruction pointer are of the kind that stands in reports. */
-static bool find_headless(const struct klog_input *input, struct klog_frame *ip)
+static int by_line(const void *a, const void *b)
 {
-    for (size_t i = 0; i < MIN(input->n_lines, (size_t)MAX_HEADLESS); i++) {
-        struct span line = klog_input_text(input, i);
+    const struct parsed_report *x = a, *y = b;
 
-        if (klog_ip_parse(span_trim(line), ip) == KLOG_IP_FRAME)
-            return true;
-        if (!klog_is_known_line(line))
-            return false;
-    }
-    return false;
+    return x->line < y->line ? -1 : x->line > y->line;
 }
 
-static int take_headless(struct klog *klog)
+/* Reports whose header is lost: those that are known lie around them. */
+static int take_headless(struct klog *klog, struct title_text *text)
 {
-    static const struct klog_header header = { .kind = "other", .flags = HEADER_OOPS };
-    struct candidate first = { .line = 0 };
-    struct title_result title = { .header = &header,
-                                  .corrupted = true,
-                                  .why = "the header is lost" };
-    struct klog_frame ip;
-    int r;
+    struct klog_headless lost;
+    size_t from = 0;
 
-    if (!find_headless(&klog->input, &ip))
-        return 0;
-    first.context = klog->input.lines[0].context;
-    title.function = klog_function_base(ip.function);
-    (void)strbuf_str(&title.title, "crash in ");
-    r = strbuf_span(&title.title, title.function);
-    if (r == 0)
-        r = add_report(klog, &first, &title);
-    strbuf_clear(&title.title);
-    return r;
+    for (int n = 0;
+         n < MAX_HEADLESS && klog->n < KLOG_MAX_REPORTS && klog_find_headless(klog, from, &lost);
+         n++) {
+        struct candidate first = { .line = lost.begin,
+                                   .context = klog->input.lines[lost.begin].context };
+        struct title_result title;
+        int r;
+
+        gather_text(&klog->input, &(struct candidates){ &first, 1 }, 0, text);
+        while (text->n > 1 && text->lines[text->n - 1] >= lost.next)
+            text->n--;
+        from = lost.found + 1;
+        r = title_make_headless(text, &title);
+        /* What names nobody is better than nothing, and no better than anything else. */
+        if (r == 0 && title.function.n == 0 && klog->n > 0) {
+            strbuf_clear(&title.title);
+            continue;
+        }
+        if (r == 0)
+            r = add_report(klog, &first, &title);
+        strbuf_clear(&title.title);
+        if (r < 0)
+            return r;
+        klog->reports[klog->n - 1].limit = lost.next;
+        r = klog_fill_report(klog, &klog->reports[klog->n - 1]);
+        if (r < 0)
+            return r;
+        from = MAX(from, klog->reports[klog->n - 1].last + 1);
+        qsort(klog->reports, klog->n, sizeof(*klog->reports), by_line);
+    }
+    return 0;
+}
+
+/* The first line may have lost its stamp, where the log was cut: it is of the one who goes on. */
+static void repair_first_line(struct klog_input *input)
+{
+    if (input->n_lines > 1 && input->lines[0].context == KLOG_NO_STAMP)
+        input->lines[0].context = input->lines[1].context;
 }
 
 static int parse_input(struct klog *klog)
@@ -354,15 +370,16 @@ static int parse_input(struct klog *klog)
     _cleanup_(candidates_free) struct candidates candidates = { 0 };
     _cleanup_free_ size_t *lines = calloc(TITLE_MAX_LINES, sizeof(*lines));
     struct title_text text = { .input = &klog->input, .lines = lines };
-    int r = lines ? find_candidates(&klog->input, &candidates) : -ENOMEM;
+    int r;
+
+    repair_first_line(&klog->input);
+    r = lines ? find_candidates(&klog->input, &candidates) : -ENOMEM;
 
     for (size_t i = 0; i < candidates.n && r == 0; i++)
         r = take_candidate(klog, &candidates, i, &text);
-    if (r == 0 && klog->n == 0)
-        r = take_headless(klog);
     for (size_t i = 0; i < klog->n && r == 0; i++)
         r = klog_fill_report(klog, &klog->reports[i]);
-    return r;
+    return r == 0 ? take_headless(klog, &text) : r;
 }
 
 int klog_parse(struct span text, struct klog **out)

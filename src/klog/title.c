@@ -519,6 +519,34 @@ int title_make(const struct title_text *text, struct title_result *out)
     return 0;
 }
 
+int title_make_headless(const struct title_text *text, struct title_result *out)
+{
+    static const struct klog_header oops = { .title = "crash in {f}",
+                                             .sources = "RFT",
+                                             .kind = "other",
+                                             .flags = HEADER_OOPS },
+                                    warning = { .title = "crash in {f}",
+                                                .sources = "RFT",
+                                                .kind = "other" };
+    struct search s = { .text = text };
+    bool warned = false;
+
+    for (size_t i = 0; i < text->n && !warned; i++)
+        warned = span_contains(line_at(text, i), " __warn+0x");
+    *out = (struct title_result){ .header = warned ? &warning : &oops,
+                                  .corrupted = true,
+                                  .why = "the header is lost" };
+    gather(&s, out->header, &(struct klog_capture){ { NULL, 0 }, { NULL, 0 } });
+    out->function = choose(&s, out->header);
+    /* Without the registers, too: then what the trace has. */
+    for (s.at = s.n = 0; out->function.n == 0 && s.at < text->n; s.at++) {
+        take_frames(&s, false);
+        out->function = choose(&s, out->header);
+    }
+    (void)strbuf_str(&out->title, "crash in ");
+    return strbuf_span(&out->title, out->function.n > 0 ? out->function : SPAN("corrupted"));
+}
+
 static bool any_later(void *ctx, const char *alternatives)
 {
     (void)ctx;

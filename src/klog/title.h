@@ -25,6 +25,8 @@ struct title_result {
 
 /* -ENODATA: these lines are no report after all. -ENOMEM. */
 int title_make(const struct title_text *text, struct title_result *out) _must_check_;
+/* The same for a report whose header is lost. */
+int title_make_headless(const struct title_text *text, struct title_result *out) _must_check_;
 /* Whether a line may be a report's first one: more than a header's word stands in it. */
 bool title_has_form(struct span line);
 /* Takes out what differs from run to run, and what is no printable ASCII; 120 bytes at most. */

@@ -97,6 +97,16 @@ def test_a_bracket_is_not_always_a_prefix():
         assert note.splitlines()[1] == text
 
 
+def test_a_lost_beginning_is_still_a_crash():
+    """As long as a call trace and its end are there, wherever the log begins."""
+    text = (DATA / "gpf.log").read_bytes()
+    for offset in range(20, text.index(b" wheel_remove") - 20, 20):
+        found = report(text[offset:])
+        assert len(found["reports"]) == 1, offset
+        assert primary(found)["corrupted"] or offset < text.index(b"general protection fault"), offset
+        assert primary(found)["crash_function"] == "wheel_remove", offset
+
+
 def test_different_bugs_differ():
     signatures = {}
     for path in sorted(DATA.glob("*.json")):
