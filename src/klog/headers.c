@@ -3,6 +3,7 @@
 
 #define OOPS HEADER_OOPS
 #define NO_STACK HEADER_NO_STACK
+#define MAY_STACK HEADER_MAY_STACK
 #define CORRUPTED HEADER_CORRUPTED
 
 #define KASAN_SKIP "kernel_fault tag_check mem_abort ^el1_ ^el1h_"
@@ -32,9 +33,13 @@ static const struct klog_header headers[] = {
     { "BUG: KASAN: {k}$", NULL, "KASAN: {k}", "", NULL, CORRUPTED | HEADER_CLEAN, "kasan" },
     /* KMSAN, KCSAN, KFENCE */
     { "BUG: KMSAN: kernel-usb-infoleak in {h}", NULL, "KMSAN: kernel-usb-infoleak in {f}", "F",
-      USB_SKIP, 0, "kmsan" },
-    { "BUG: KMSAN: {k} in {h}", NULL, "KMSAN: {k} in {f}", "F", KMSAN_SKIP, 0, "kmsan" },
+      USB_SKIP, NO_STACK, "kmsan" },
+    { "BUG: KMSAN: {k} in {h}", NULL, "KMSAN: {k} in {f}", "F", KMSAN_SKIP, NO_STACK, "kmsan" },
     { "BUG: KCSAN: {k}$", NULL, "KCSAN: {k}", "K", NULL, HEADER_CLEAN | NO_STACK, "kcsan" },
+    { "BUG: KFENCE: invalid free in {h}", NULL, "KFENCE: invalid free in {f}", "HF", NULL, NO_STACK,
+      "kfence" },
+    { "BUG: KFENCE: memory corruption in {h}", NULL, "KFENCE: memory corruption in {f}", "HF", NULL,
+      NO_STACK, "kfence" },
     { "BUG: KFENCE: {k} in {h}", NULL, "KFENCE: {k} in {f}", "HF", NULL, 0, "kfence" },
     /* memory faults */
     { "BUG: unable to handle page fault for address", NULL,
@@ -183,8 +188,8 @@ static const struct klog_header headers[] = {
     { "BUG: Bad page cache", NULL, "BUG: Bad page cache in {f}", "A", PAGE_SKIP, 0, "bug" },
     { "BUG: Dentry *still in use *unmount of", NULL, "BUG: Dentry still in use in unmount", "",
       NULL, 0, "bug" },
-    { "BUG: workqueue leaked lock or atomic",
-      "last function: ", "BUG: workqueue leaked lock or atomic in {f}", "l", NULL, 0, "bug" },
+    { "BUG: workqueue leaked lock or atomic", "last function: ",
+      "BUG: workqueue leaked lock or atomic in {f}", "l", NULL, NO_STACK, "bug" },
     { "BUG: Bad rss-counter state", NULL, "BUG: Bad rss-counter state", "", NULL, NO_STACK, "bug" },
     { "BUG: non-zero nr_ptes on freeing mm", NULL, "BUG: non-zero nr_ptes on freeing mm", "", NULL,
       NO_STACK, "bug" },
@@ -206,7 +211,7 @@ static const struct klog_header headers[] = {
       "bug" },
     /* panics */
     { "Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: {h}", NULL,
-      "kernel panic: stack is corrupted in {f}", "HT", "stack_chk", OOPS, "panic" },
+      "kernel panic: stack is corrupted in {f}", "HT", "stack_chk", OOPS | NO_STACK, "panic" },
     { "Kernel panic - not syncing: stack-protector: Kernel stack is corrupted", NULL,
       "kernel panic: stack is corrupted in {f}", "T", "stack_chk", OOPS, "panic" },
     { "Kernel panic - not syncing: corrupted stack end detected inside scheduler", NULL,
@@ -215,7 +220,9 @@ static const struct klog_header headers[] = {
     { "Kernel panic - not syncing: kernel stack overflow", NULL, "kernel stack overflow in {f}",
       "T", "bad_stack", OOPS | HEADER_ANCHOR, "panic" },
     { "Kernel panic - not syncing: Attempted to kill init!", NULL,
-      "kernel panic: Attempted to kill init!", "", NULL, NO_STACK | OOPS, "panic" },
+      "kernel panic: Attempted to kill init!", "", NULL, MAY_STACK | OOPS, "panic" },
+    { "Kernel panic - not syncing: Couldn't open N_TTY ldisc", NULL,
+      "kernel panic: Couldn't open N_TTY ldisc", "", NULL, MAY_STACK | OOPS, "panic" },
     { "Kernel panic - not syncing: Fatal exception", NULL, "kernel panic: Fatal exception", "",
       NULL, NO_STACK | CORRUPTED | OOPS | HEADER_FOLLOWS, "panic" },
     { "Kernel panic - not syncing: Oops: Fatal exception", NULL, "kernel panic: Fatal exception",
@@ -228,7 +235,7 @@ static const struct klog_header headers[] = {
     { "Kernel panic - not syncing: softlockup: hung tasks", NULL,
       "kernel panic: softlockup: hung tasks", "", NULL, NO_STACK | OOPS | HEADER_FOLLOWS, "panic" },
     { "Kernel panic - not syncing: {k}$", NULL, "kernel panic: {k}", "", NULL,
-      NO_STACK | OOPS | HEADER_CLEAN, "panic" },
+      MAY_STACK | OOPS | HEADER_CLEAN, "panic" },
     /* any other words of the kernel */
     { "BUG: {k}$", "Call Trace:|Call trace:", "BUG: {k}", "", NULL, HEADER_CLEAN, "bug" },
 };

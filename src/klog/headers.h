@@ -5,7 +5,7 @@
 #include "base/span.h"
 
 enum {
-    HEADER_NO_STACK = 1 << 0,  /* printed without a stack: none is missing */
+    HEADER_NO_STACK = 1 << 0,  /* printed without a stack, or the title needs none of it */
     HEADER_CORRUPTED = 1 << 1, /* so incomplete that title or stack cannot be trusted */
     HEADER_CLEAN = 1 << 2,     /* run-dependent parts of the capture are taken out */
     HEADER_OOPS = 1 << 3,      /* taints with D: the machine is not the same after it */
@@ -13,7 +13,7 @@ enum {
     HEADER_NO_HELPERS = 1 << 5, /* no function is skipped */
     HEADER_ANCHOR = 1 << 6,     /* the function is found by anchor: outwards to where work begins */
     HEADER_HUNG = 1 << 7,       /* the function is the one that waits */
-    HEADER_PREFIX_ONLY = 1 << 8,
+    HEADER_MAY_STACK = 1 << 8,  /* with or without: a stack that begins must have frames */
 };
 
 struct klog_header {

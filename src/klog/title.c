@@ -365,11 +365,19 @@ static bool has_stack(const struct title_text *text)
 /* Whether a start of a trace has none behind it: the text was cut, or others wrote into it. */
 static bool has_empty_trace(const struct title_text *text)
 {
+    bool seen = false;
+
     for (size_t i = 0; i < text->n; i++) {
         bool found = false;
 
         if (!klog_starts_trace(line_at(text, i)))
             continue;
+        /* Other CPUs' traces come behind the report's own; an idle one may have none. */
+        if (is_call_trace(line_at(text, i))) {
+            if (seen)
+                continue;
+            seen = true;
+        }
         if (text->n - i - 1 < 2)
             return true;
         for (size_t k = i + 1; k < text->n && k <= i + FRAMES_NEAR_START && !found; k++) {
@@ -465,14 +473,15 @@ static bool known_words(struct span line)
 static void judge(const struct title_text *text, const struct search *s, struct title_result *out)
 {
     bool wants_function = strstr(out->header->title, "{f}") != NULL;
+    unsigned flags = out->header->flags;
 
-    if (out->header->flags & HEADER_CORRUPTED)
+    if (flags & HEADER_CORRUPTED)
         out->why = "the real header is lost";
     else if (wants_function && out->function.n == 0)
         out->why = "no function was found for the title";
-    else if (!(out->header->flags & HEADER_NO_STACK) && !has_stack(text))
+    else if (!(flags & (HEADER_NO_STACK | HEADER_MAY_STACK)) && !has_stack(text))
         out->why = "there is no stack";
-    else if (has_empty_trace(text))
+    else if (!(flags & HEADER_NO_STACK) && has_empty_trace(text))
         out->why = "a stack trace has no frames";
     else if (has_stamp(strbuf_view(&out->title)))
         out->why = "a time stamp stands inside the title";
