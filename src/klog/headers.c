@@ -64,6 +64,8 @@ static const struct klog_header headers[] = {
       "BUG: unable to handle kernel access to user memory in {f}", "RT", NULL, OOPS, "oops" },
     { "Unable to handle kernel data access", NULL,
       "BUG: unable to handle kernel paging request in {f}", "RT", NULL, OOPS, "oops" },
+    { "Unable to handle kernel {k} at virtual address", NULL,
+      "BUG: unable to handle kernel {k} in {f}", "RT", NULL, OOPS, "oops" },
     /* traps */
     { "general protection fault*:", NULL, "general protection fault in {f}", "RT", NULL, OOPS,
       "oops" },
@@ -79,6 +81,7 @@ static const struct klog_header headers[] = {
     { "Alignment trap:", NULL, "Alignment trap in {f}", "RT", NULL, OOPS, "oops" },
     { "BUG: *stack guard page was hit at", NULL, "BUG: stack guard page was hit in {f}", "RT", NULL,
       OOPS | HEADER_ANCHOR, "oops" },
+    { "{d}", NULL, "{k} in {f}", "RT", NULL, OOPS | HEADER_FOLLOWS | HEADER_DIE, "oops" },
     /* BUG() */
     { "kernel BUG at *mm/usercopy.c", NULL, "BUG: bad usercopy in {f}", "T", "usercopy __check",
       OOPS, "bug" },
@@ -240,6 +243,8 @@ static const struct klog_header headers[] = {
     { "BUG: {k}$", "Call Trace:|Call trace:", "BUG: {k}", "", NULL, HEADER_CLEAN, "bug" },
 };
 
+enum { MAX_DIE_WORDS = 40 };
+
 static bool is_name_byte(char c)
 {
     return byte_is_alnum(c) || c == '_' || c == '.' || c == '$';
@@ -279,6 +284,26 @@ static bool take_source(struct span *s)
         return false;
     (void)span_take(&rest, n);
     if (!span_skip(&rest, ":") || !span_take_dec(&rest, &line))
+        return false;
+    *s = rest;
+    return true;
+}
+
+/* "alignment check: 0000 [#1]", with "Oops: " before it since 6.10 (arch/x86/kernel/dumpstack.c,
+ * __die_header): a trap by its name. */
+static bool take_die(struct span *s, struct span *words)
+{
+    struct span rest = *s;
+    uint64_t number;
+    size_t n = 0;
+
+    (void)span_skip(&rest, "Oops: ");
+    while (n < rest.n && n < MAX_DIE_WORDS && (byte_is_alpha(rest.p[n]) || rest.p[n] == ' '))
+        n++;
+    *words = span_take(&rest, n);
+    if (n < 3 || span_eq(*words, "Oops") || !span_skip(&rest, ": ") ||
+        !span_take_hex(&rest, &number) || !span_skip(&rest, " [#") ||
+        !span_take_dec(&rest, &number) || !span_skip(&rest, "]"))
         return false;
     *s = rest;
     return true;
@@ -353,6 +378,8 @@ static bool match_here(const char *pattern, struct span s, struct klog_capture *
         return take_name(&s, &capture->h) && match_here(pattern + 3, s, capture);
     if (strncmp(pattern, "{s}", 3) == 0)
         return take_source(&s) && match_here(pattern + 3, s, capture);
+    if (strncmp(pattern, "{d}", 3) == 0)
+        return take_die(&s, &capture->k) && match_here(pattern + 3, s, capture);
     if (strncmp(pattern, "{n}", 3) == 0)
         return span_take_dec(&s, &number) && match_here(pattern + 3, s, capture);
     return false;
@@ -408,6 +435,7 @@ static const char *const needles[] = {
     "possible circular locking",
     "possible recursive locking",
     "possible irq lock inversion",
+    "[#", /* a trap's error code and count */
 };
 
 static unsigned pair_of(const char *p)

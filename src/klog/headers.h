@@ -14,12 +14,13 @@ enum {
     HEADER_ANCHOR = 1 << 6,     /* the function is found by anchor: outwards to where work begins */
     HEADER_HUNG = 1 << 7,       /* the function is the one that waits */
     HEADER_MAY_STACK = 1 << 8,  /* with or without: a stack that begins must have frames */
+    HEADER_DIE = 1 << 9,        /* goes on with what was said before it */
 };
 
 struct klog_header {
     /* What the line holds, from its first literal on: '*' is any text, {k} a captured one, {h} a
-     * function's name, {s} a source file's name and line, {n} a number. The line may go on
-     * behind it. */
+     * function's name, {s} a source file's name and line, {n} a number, {d} a trap's name, code
+     * and count. The line may go on behind it. */
     const char *pattern;
     /* What must be in a later line of the report; '|' parts alternatives; NULL: nothing. */
     const char *later;

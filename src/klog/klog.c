@@ -80,8 +80,10 @@ static int find_candidates(const struct klog_input *input, struct candidates *ou
     klog_scanner_init(&scanner);
     for (size_t i = 0; i < input->n_lines; i++) {
         struct span line = klog_input_text(input, i);
+        bool goes_on;
 
-        if (!klog_scanner_hit(&scanner, line) || !klog_is_header(line) || !title_has_form(line))
+        if (!klog_scanner_hit(&scanner, line) || !klog_is_header(line) ||
+            !title_has_form(line, &goes_on))
             continue;
         if ((out->n & (out->n - 1)) == 0) {
             struct candidate *items =
@@ -93,7 +95,7 @@ static int find_candidates(const struct klog_input *input, struct candidates *ou
         }
         out->items[out->n++] = (struct candidate){ .line = i,
                                                    .context = input->lines[i].context,
-                                                   .second = is_second_header(line) };
+                                                   .second = !goes_on && is_second_header(line) };
     }
     return 0;
 }
@@ -237,9 +239,13 @@ static int merge(struct klog *klog, const struct candidate *c, struct span line)
     if (c->second || span_contains(line, "unregister_netdevice") || !before)
         return 0;
     /* "invalid opcode" behind "kernel BUG at", "Internal error" behind "Unable to handle kernel" */
-    if ((before->flags & HEADER_OOPS) && c->line - before->line < MAX_FOLLOW)
-        return 1;
-    return 0;
+    if (!(before->flags & HEADER_OOPS) || c->line - before->line >= MAX_FOLLOW)
+        return 0;
+    for (size_t i = before->line; i < c->line; i++)
+        if (klog->input.lines[i].context == c->context &&
+            span_starts(klog_input_text(&klog->input, i), "---[ end trace"))
+            return 0;
+    return 1;
 }
 
 static int add_report(struct klog *klog, const struct candidate *c, struct title_result *title)

@@ -563,9 +563,11 @@ static bool any_later(void *ctx, const char *alternatives)
     return true;
 }
 
-bool title_has_form(struct span line)
+bool title_has_form(struct span line, bool *goes_on)
 {
     struct klog_capture capture;
+    const struct klog_header *header = klog_header_match(line, any_later, NULL, &capture);
 
-    return known_words(line) || klog_header_match(line, any_later, NULL, &capture) != NULL;
+    *goes_on = header && (header->flags & HEADER_DIE);
+    return header || known_words(line);
 }

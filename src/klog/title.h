@@ -27,7 +27,8 @@ struct title_result {
 int title_make(const struct title_text *text, struct title_result *out) _must_check_;
 /* The same for a report whose header is lost. */
 int title_make_headless(const struct title_text *text, struct title_result *out) _must_check_;
-/* Whether a line may be a report's first one: more than a header's word stands in it. */
-bool title_has_form(struct span line);
+/* Whether a line may be a report's first one: more than a header's word stands in it. Goes on: it
+ * is part of a report that stands before it. */
+bool title_has_form(struct span line, bool *goes_on);
 /* Takes out what differs from run to run, and what is no printable ASCII; 120 bytes at most. */
 int title_clean(struct span text, struct strbuf *out);
