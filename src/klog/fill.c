@@ -257,7 +257,8 @@ static int make_stack(struct parsed_report *r)
     hash_span(&hash, span_str(r->report.title));
     for (size_t i = 0; trace && i < trace->n; i++) {
         const struct klog_frame *f = &r->details.frames[trace->first + i];
-        struct span name = klog_function_base(f->function);
+        char demangled[KLOG_MAX_DEMANGLED];
+        struct span name = klog_function_name(f->function, demangled);
 
         if (!f->reliable || stack.n > KLOG_MAX_STACK)
             continue;

@@ -116,6 +116,15 @@ struct span klog_function_base(struct span function)
     return function;
 }
 
+struct span klog_function_name(struct span function, char buf[KLOG_MAX_DEMANGLED])
+{
+    size_t n = 0;
+
+    if (function.n > 3 && function.p[0] == '_' && (function.p[1] == 'R' || function.p[1] == 'Z'))
+        n = klog_demangle(function, buf);
+    return n > 0 ? (struct span){ buf, n } : klog_function_base(function);
+}
+
 struct span klog_strip_syscall(struct span name)
 {
     static const char *const prefixes[] = {

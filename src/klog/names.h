@@ -3,7 +3,7 @@
  * on the way to the one that does. */
 #pragma once
 
-#include "base/span.h"
+#include "klog/demangle.h"
 
 /* Whether name fits one of the blank-separated patterns: part of a name, '^' its beginning, '$' its
  * end. */
@@ -13,6 +13,8 @@ bool klog_name_in(struct span name, const char *patterns);
 bool klog_is_helper(struct span name, const char *extra);
 /* The name up to its first '.', under which a compiler's clones are one function. */
 struct span klog_function_base(struct span function);
+/* The name that titles and signatures use: the same, and demangled, which needs buf. */
+struct span klog_function_name(struct span function, char buf[KLOG_MAX_DEMANGLED]);
 /* Without a syscall wrapper's prefix: "__x64_sys_read" is "read". */
 struct span klog_strip_syscall(struct span name);
 /* Where work is handed out: what a looping CPU was called from. */

@@ -22,12 +22,21 @@ struct search {
     size_t at; /* the next line to look at */
     struct span names[TITLE_MAX_CANDIDATES];
     size_t n;
+    char demangled[16 * KLOG_MAX_DEMANGLED]; /* what names point into, but for the log */
+    size_t n_demangled;
     bool fault_injected;
 };
 
 static void add_name(struct search *s, struct span function)
 {
-    function = klog_function_base(function);
+    char *room = s->demangled + s->n_demangled;
+
+    if (s->n_demangled + KLOG_MAX_DEMANGLED <= sizeof(s->demangled))
+        function = klog_function_name(function, room);
+    else
+        function = klog_function_base(function);
+    if (function.p == room)
+        s->n_demangled += function.n;
     if (span_starts(function, "should_fail"))
         s->fault_injected = true;
     if (s->n < TITLE_MAX_CANDIDATES && function.n > 0)
@@ -492,6 +501,15 @@ static void judge(const struct title_text *text, const struct search *s, struct 
     out->corrupted = true;
 }
 
+/* A demangled name stays with the result. */
+static void keep_function(struct title_result *out)
+{
+    if (out->function.n > 0 && out->function.n <= sizeof(out->name)) {
+        memcpy(out->name, out->function.p, out->function.n);
+        out->function.p = out->name;
+    }
+}
+
 int title_make(const struct title_text *text, struct title_result *out)
 {
     struct search s = { .text = text };
@@ -525,6 +543,7 @@ int title_make(const struct title_text *text, struct title_result *out)
         return r;
     }
     judge(text, &s, out);
+    keep_function(out);
     return 0;
 }
 
@@ -553,6 +572,7 @@ int title_make_headless(const struct title_text *text, struct title_result *out)
         out->function = choose(&s, out->header);
     }
     (void)strbuf_str(&out->title, "crash in ");
+    keep_function(out);
     return strbuf_span(&out->title, out->function.n > 0 ? out->function : SPAN("corrupted"));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/strbuf.h"
+#include "klog/demangle.h"
 #include "klog/headers.h"
 #include "klog/input.h"
 
@@ -18,7 +19,8 @@ struct title_text {
 struct title_result {
     const struct klog_header *header;
     struct strbuf title;  /* owned */
-    struct span function; /* to blame; empty: none was found */
+    struct span function; /* to blame; empty: none was found. May lie in name: not to be copied */
+    char name[KLOG_MAX_DEMANGLED];
     bool corrupted;
     const char *why; /* it is corrupted; a constant text */
 };

@@ -134,6 +134,15 @@ def test_signature_is_of_the_bug_alone():
     assert (first["title"], first["signature"]) == (other["title"], other["signature"])
 
 
+def test_signature_has_no_hash_of_a_build():
+    text = (DATA / "rust.log").read_text()
+    other = text.replace("17h0123456789abcdefE", "17hfedcba9876543210E").replace("Cs1234567890a_", "CsZZ_")
+    assert other.count("fedcba9876543210") == 1 and "CsZZ_" in other
+    first, second = primary(report(text.encode())), primary(report(other.encode()))
+    assert first["stack"] != second["stack"]
+    assert (first["title"], first["signature"]) == (second["title"], second["signature"])
+
+
 # --- the nasty: no crash, no hang
 
 NASTY = {
