@@ -126,6 +126,13 @@ static const struct klog_header headers[] = {
       "WARNING: lock held when returning to user space in {f}", "a", NULL, NO_STACK, "lockdep" },
     { "BUG: Invalid wait context", NULL, "WARNING: locking bug in {f}", "T",
       "lock_sock release_sock", 0, "lockdep" },
+    /* The forms up to 4.10, "[ INFO: … ]": the function that wants the lock, whatever it is. */
+    { "INFO: possible circular locking dependency detected", "is trying to acquire lock",
+      "possible deadlock in {f}", "a", NULL, HEADER_NO_HELPERS, "lockdep" },
+    { "INFO: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected", "is trying to acquire",
+      "possible deadlock in {f}", "a", NULL, HEADER_NO_HELPERS, "lockdep" },
+    { "INFO: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected", "is trying to acquire",
+      "possible deadlock in {f}", "a", NULL, HEADER_NO_HELPERS, "lockdep" },
     { "possible circular locking dependency detected", "is trying to acquire lock",
       "possible deadlock in {f}", "aaF",
       "process_one_work flush_workqueue drain_workqueue destroy_workqueue", 0, "lockdep" },
