@@ -171,7 +171,7 @@ int klog_advice(const struct klog *klog, const struct parsed_report *r,
     advise_module(klog, r, scene, out);
     advise_taints(r, out);
     if (r->corrupted)
-        (void)strbuf_printf(out, "the log is damaged (%s): title and trace may mislead\n", r->why);
+        (void)strbuf_printf(out, "title and trace may mislead: %s\n", r->why);
     if (!has_flag(taints, 'P') && !has_flag(taints, 'O') && klog_crashed_function(r).n > 0)
         (void)strbuf_str(out, "whether it is known: search for the title, on syzbot and in the "
                               "distribution's bug tracker\n");

@@ -216,6 +216,9 @@ static const struct klog_header headers[] = {
     { "VFS: Close: file count is 0", NULL, "VFS: Close: file count is zero (use-after-free)", "",
       NULL, NO_STACK, "other" },
     { "BUG {k}: Object already free", NULL, "BUG: Object already free", "", NULL, 0, "bug" },
+    { "BUG * (*ainted*): Invalid object pointer", NULL, "BUG: Invalid object pointer", "", NULL, 0,
+      "bug" },
+    { "BUG * (*ainted*): {k}$", NULL, "BUG: {k}", "", NULL, HEADER_CLEAN, "bug" },
     { "INFO: Freed in {h}", NULL, "INFO: Freed in {k}", "", NULL, CORRUPTED | HEADER_CLEAN, "bug" },
     { "INFO: Allocated in {h}", NULL, "INFO: Allocated in {k}", "", NULL, CORRUPTED | HEADER_CLEAN,
       "bug" },
@@ -246,6 +249,8 @@ static const struct klog_header headers[] = {
       "kernel panic: softlockup: hung tasks", "", NULL, NO_STACK | OOPS | HEADER_FOLLOWS, "panic" },
     { "Kernel panic - not syncing: {k}$", NULL, "kernel panic: {k}", "", NULL,
       MAY_STACK | OOPS | HEADER_CLEAN, "panic" },
+    { "etected hard LOCKUP on cpu", NULL, "watchdog: hard LOCKUP in {f}", "RT", NULL,
+      HEADER_ANCHOR | HEADER_YIELDS, "hang" },
     /* any other words of the kernel */
     { "BUG: {k}$", "Call Trace:|Call trace:", "BUG: {k}", "", NULL, HEADER_CLEAN, "bug" },
 };
@@ -442,6 +447,7 @@ static const char *const needles[] = {
     "possible circular locking",
     "possible recursive locking",
     "possible irq lock inversion",
+    "hard LOCKUP",
     "[#", /* a trap's error code and count */
 };
 

@@ -14,6 +14,7 @@ enum {
     HEADER_ANCHOR = 1 << 6,     /* the function is found by anchor: outwards to where work begins */
     HEADER_HUNG = 1 << 7,       /* the function is the one that waits */
     HEADER_MAY_STACK = 1 << 8,  /* with or without: a stack that begins must have frames */
+    HEADER_YIELDS = 1 << 10,    /* no report where its panic comes later: that has the title */
     HEADER_DIE = 1 << 9,        /* goes on with what was said before it */
 };
 

@@ -4,7 +4,13 @@
 #include "klog/internal.h"
 #include "klog/names.h"
 
-enum { ECHO_LINES = 22, ECHO_LINES_KMSAN = 16, MAX_FOLLOW = 60, MAX_HEADLESS = 64 };
+enum {
+    ECHO_LINES = 22,
+    ECHO_LINES_KMSAN = 16,
+    MAX_FOLLOW = 60,
+    MAX_HEADLESS = 64,
+    MAX_LOOK_AHEAD = 64
+};
 
 #define PANIC "Kernel panic - not syncing"
 
@@ -178,6 +184,8 @@ static bool panic_follows(const struct parsed_report *before, struct span messag
     for (size_t i = 0; i < ARRAY_SIZE(of_any); i++)
         if (span_contains(message, of_any[i]))
             return true;
+    if (span_starts(message, "scheduling while atomic"))
+        return strstr(before->report.title, "scheduling while atomic") != NULL;
     if (span_contains(message, "hung_task: blocked tasks"))
         return before->flags & HEADER_HUNG;
     if (span_contains(message, "softlockup: hung tasks"))
@@ -288,6 +296,17 @@ static void end_before(struct klog *klog, const struct candidate *c)
         before->limit = c->line;
 }
 
+/* A hard lockup's panic is the last thing of it: the other CPUs' traces come before. */
+static bool lockup_panics(const struct klog *klog, const struct candidates *all, size_t index)
+{
+    struct span message;
+
+    for (size_t i = index + 1; i < all->n && i - index < MAX_LOOK_AHEAD; i++)
+        if (panic_message(klog_input_text(&klog->input, all->items[i].line), &message))
+            return span_contains(message, "LOCKUP");
+    return false;
+}
+
 static int take_candidate(struct klog *klog, const struct candidates *all, size_t index,
                           struct title_text *text)
 {
@@ -310,6 +329,10 @@ static int take_candidate(struct klog *klog, const struct candidates *all, size_
         return 0;
     if (r < 0)
         return r;
+    if ((title.header && title.header->flags & HEADER_YIELDS) && lockup_panics(klog, all, index)) {
+        strbuf_clear(&title.title);
+        return 0;
+    }
     end_before(klog, c);
     r = add_report(klog, c, &title);
     strbuf_clear(&title.title);

@@ -25,6 +25,7 @@ struct search {
     char demangled[16 * KLOG_MAX_DEMANGLED]; /* what names point into, but for the log */
     size_t n_demangled;
     bool fault_injected;
+    bool uncertain; /* the names are of another CPU than the one that reports */
 };
 
 static void add_name(struct search *s, struct span function)
@@ -193,6 +194,7 @@ static bool go_behind(struct search *s, const char *const *words, size_t n)
 static void take_stall(struct search *s)
 {
     static const char *const timer[] = { "apic_timer_interrupt" };
+    static const char *const nmi[] = { "NMI backtrace for cpu" };
     static const char *const others[] = { "apic_timer_interrupt", "Exception stack",
                                           "el1h_64_irq" };
     size_t start = s->at;
@@ -206,6 +208,15 @@ static void take_stall(struct search *s)
     s->n = 0;
     if (go_behind(s, others, ARRAY_SIZE(others)))
         take_frames(s, false);
+    if (s->n > 0)
+        return;
+    /* Another CPU has seen the stall: where the stalled one was, an NMI has shown. */
+    s->at = start;
+    s->uncertain = go_behind(s, nmi, ARRAY_SIZE(nmi)) && find_ip(s);
+    if (s->uncertain) {
+        take_frames(s, false);
+        (void)take_trace(s);
+    }
 }
 
 /* W */
@@ -494,6 +505,8 @@ static void judge(const struct title_text *text, const struct search *s, struct 
         out->why = "a stack trace has no frames";
     else if (has_stamp(strbuf_view(&out->title)))
         out->why = "a time stamp stands inside the title";
+    else if (s->uncertain)
+        out->why = "which function stalls is not certain";
     else if (s->fault_injected)
         out->why = "the fault was injected";
     else
@@ -536,7 +549,8 @@ int title_make(const struct title_text *text, struct title_result *out)
         if (out->function.n == 0 && take_trace(&s))
             out->function = choose(&s, &any);
     }
-    shown = out->function.n > 0 ? out->function : SPAN("corrupted");
+    /* What another CPU shows is for people; the title stays that of no function. */
+    shown = out->function.n > 0 && !s.uncertain ? out->function : SPAN("corrupted");
     r = expand(out->header, &capture, shown, &out->title);
     if (r < 0) {
         strbuf_clear(&out->title);
