@@ -224,7 +224,9 @@ static int take_hung_task(struct parsed_report *r, struct span line)
     if (!(r->flags & HEADER_HUNG) || at == SIZE_MAX)
         return 0;
     (void)span_take(&line, at + strlen(word));
-    blocked = span_find(line, " blocked");
+    blocked = span_find(line, " blocked for more than ");
+    if (blocked == SIZE_MAX)
+        blocked = span_find(line, " blocked in I/O wait for more than ");
     if (blocked == SIZE_MAX)
         return 0;
     line.n = blocked;

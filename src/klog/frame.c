@@ -44,11 +44,13 @@ static bool take_address(struct span *s, uint64_t *address)
     return true;
 }
 
-/* "f+0x1a/0x40 [m]" */
+/* "f+0x1a/0x40 [m]", and before 2.6.20 ":m:f+0x1a/0x40" */
 static bool take_location(struct span *s, struct klog_frame *f)
 {
     struct span rest = *s;
 
+    if (span_skip(&rest, ":") && (!take_symbol(&rest, &f->module) || !span_skip(&rest, ":")))
+        return false;
     if (!take_symbol(&rest, &f->function) || !span_skip(&rest, "+0x") ||
         !span_take_hex(&rest, &f->offset))
         return false;
@@ -79,7 +81,14 @@ struct span klog_frame_callee(struct span text)
         (span_starts(s, ") from [") || span_starts(s, "+0x")))
         return name;
     s = skip_blanks(text);
-    if (take_symbol(&s, &name) && span_starts(s, " from "))
+    if (!take_symbol(&s, &name))
+        return (struct span){ NULL, 0 };
+    if (span_skip(&s, " [")) {
+        size_t end = span_find_byte((struct span){ s.p, s.n < 128 ? s.n : 128 }, ']');
+
+        (void)span_take(&s, end == SIZE_MAX ? s.n : end + 1);
+    }
+    if (span_starts(s, " from "))
         return name;
     return (struct span){ NULL, 0 };
 }
@@ -144,6 +153,9 @@ enum klog_ip klog_ip_parse(struct span text, struct klog_frame *out)
     if (!found)
         return KLOG_IP_NONE;
     s = skip_blanks(s);
+    /* PowerPC's first line has addresses only; the name stands in one of its own, "NIP [c0…] f". */
+    if (span_starts(skip_blanks(text), "NIP:") && s.n > 0 && s.p[0] != '[')
+        return KLOG_IP_NONE;
     if (span_starts(s, "0033:") || span_starts(s, "0023:"))
         return KLOG_IP_BARE;
     if (s.n > 5 && s.p[4] == ':' && byte_hex_value(s.p[0]) >= 0) {

@@ -44,12 +44,26 @@ static void add_name(struct search *s, struct span function)
         s->names[s->n++] = function;
 }
 
+/* PowerPC's "--- interrupt: 700 at f+0x2c/0x70", where a warning traps */
+static enum klog_ip parse_interrupt(struct span line, struct klog_frame *out)
+{
+    uint64_t number;
+
+    if (!span_skip(&line, "--- interrupt: ") || !span_take_hex(&line, &number) ||
+        !span_skip(&line, " at ") || !klog_frame_parse(line, out))
+        return KLOG_IP_NONE;
+    return KLOG_IP_FRAME;
+}
+
 /* R */
-static bool find_ip(struct search *s)
+static bool find_ip(struct search *s, bool warning)
 {
     for (; s->at < s->text->n; s->at++) {
         struct klog_frame frame;
         enum klog_ip ip = klog_ip_parse(line_at(s->text, s->at), &frame);
+
+        if (ip == KLOG_IP_NONE && warning)
+            ip = parse_interrupt(line_at(s->text, s->at), &frame);
 
         if (ip == KLOG_IP_NONE)
             continue;
@@ -199,7 +213,7 @@ static void take_stall(struct search *s)
                                           "el1h_64_irq" };
     size_t start = s->at;
 
-    if (go_behind(s, timer, ARRAY_SIZE(timer)) && find_ip(s)) {
+    if (go_behind(s, timer, ARRAY_SIZE(timer)) && find_ip(s, false)) {
         take_frames(s, false);
         if (s->n > 0)
             return;
@@ -212,7 +226,7 @@ static void take_stall(struct search *s)
         return;
     /* Another CPU has seen the stall: where the stalled one was, an NMI has shown. */
     s->at = start;
-    s->uncertain = go_behind(s, nmi, ARRAY_SIZE(nmi)) && find_ip(s);
+    s->uncertain = go_behind(s, nmi, ARRAY_SIZE(nmi)) && find_ip(s, false);
     if (s->uncertain) {
         take_frames(s, false);
         (void)take_trace(s);
@@ -232,7 +246,7 @@ static void take_warning(struct search *s, const char *skip)
 {
     size_t start = s->at;
 
-    if (find_ip(s))
+    if (find_ip(s, true))
         take_frames(s, false);
     if (any_useful(s, skip))
         return;
@@ -255,7 +269,7 @@ static void gather(struct search *s, const struct klog_header *header,
             add_name(s, capture->h);
             break;
         case 'R':
-            if (!find_ip(s))
+            if (!find_ip(s, false))
                 return; /* no candidate at all, not even from the trace */
             break;
         case 'T':
