@@ -10,8 +10,8 @@
 #define KMSAN_SKIP "alloc_skb netlink_ack netlink_rcv_skb _encrypt$ ^crypto_ ^cipher_ ^drbg_ ^rng_"
 #define USB_SKIP \
     "alloc_skb usb_submit_urb usb_start_wait_urb usb_bulk_msg usb_interrupt_msg usb_control_msg"
-#define PAGE_SKIP                                                                                \
-    "^free_page ^put_page ^get_page ^update_page ^release_page ^free_unref ^folio ^__free_page " \
+#define PAGE_SKIP                                                                              \
+    "free_page put_page get_page update_page release_page free_unref ^folio ^_folio ^__folio " \
     "truncate_inode_pages page_frag_free alloc vmap page_owner"
 #define ODEBUG_SKIP \
     "debug_ rcu hrtimer_ timer_ work_ percpu_ vunmap vfree __free_ debug_check kobject_"
@@ -24,12 +24,10 @@ static const struct klog_header headers[] = {
       "slab_ kfree vunmap vfree", 0, "kasan" },
     { "BUG: KASAN: invalid-free in {h}", NULL, "KASAN: invalid-free in {f}", "HT",
       "slab_ kfree vunmap vfree", 0, "kasan" },
-    { "BUG: KASAN: {k} in {h}", "Read of size|Read at addr", "KASAN: {k} Read in {f}", "HT",
-      KASAN_SKIP, 0, "kasan" },
-    { "BUG: KASAN: {k} in {h}", "Write of size|Write at addr", "KASAN: {k} Write in {f}", "HT",
-      KASAN_SKIP, 0, "kasan" },
-    { "BUG: KASAN: {k} on address", "Read of size", "KASAN: {k} Read", "", NULL, 0, "kasan" },
-    { "BUG: KASAN: {k} on address", "Write of size", "KASAN: {k} Write", "", NULL, 0, "kasan" },
+    { "BUG: KASAN: {k} in {h}", "Read of size|Read at addr|Write of size|Write at addr",
+      "KASAN: {k} {r} in {f}", "HT", KASAN_SKIP, 0, "kasan" },
+    { "BUG: KASAN: {k} on address", "Read of size|Write of size", "KASAN: {k} {r}", "", NULL, 0,
+      "kasan" },
     { "BUG: KASAN: {k}$", NULL, "KASAN: {k}", "", NULL, CORRUPTED | HEADER_CLEAN, "kasan" },
     /* KMSAN, KCSAN, KFENCE */
     { "BUG: KMSAN: kernel-usb-infoleak in {h}", NULL, "KMSAN: kernel-usb-infoleak in {f}", "F",
@@ -55,6 +53,8 @@ static const struct klog_header headers[] = {
     { "BUG: Kernel NULL pointer dereference", NULL,
       "BUG: unable to handle kernel NULL pointer dereference in {f}", "RT", NULL, OOPS, "oops" },
     { "BUG: unable to handle kernel", NULL, "BUG: unable to handle kernel", "", NULL,
+      CORRUPTED | OOPS, "oops" },
+    { "BUG: Unable to handle kernel", NULL, "BUG: unable to handle kernel", "", NULL,
       CORRUPTED | OOPS, "oops" },
     { "Unable to handle kernel paging request", NULL,
       "BUG: unable to handle kernel paging request in {f}", "RT", NULL, OOPS, "oops" },
@@ -153,9 +153,7 @@ static const struct klog_header headers[] = {
     { "INFO: trying to register non-static key", NULL,
       "INFO: trying to register non-static key in {f}", "T", "stack lock IRQ", 0, "lockdep" },
     /* WARN() */
-    { "WARNING: * at lib/debugobjects.c", NULL, "WARNING: ODEBUG bug in {f}", "W", ODEBUG_SKIP, 0,
-      "warning" },
-    { "WARNING: lib/debugobjects.c", NULL, "WARNING: ODEBUG bug in {f}", "W", ODEBUG_SKIP, 0,
+    { "WARNING: *lib/debugobjects.c", NULL, "WARNING: ODEBUG bug in {f}", "W", ODEBUG_SKIP, 0,
       "warning" },
     { "WARNING: *mm/usercopy.c", NULL, "WARNING: bad usercopy in {f}", "W", "usercopy __check", 0,
       "warning" },
@@ -182,8 +180,8 @@ static const struct klog_header headers[] = {
     { "WARNING: *usb_submit_urb", NULL, "WARNING in {f}/usb_submit_urb", "W",
       "usb_submit_urb usb_start_wait_urb usb_bulk_msg usb_interrupt_msg usb_control_msg", 0,
       "warning" },
-    { "WARNING: kernel stack regs at * has bad '", NULL,
-      "WARNING: kernel stack regs has bad 'bp' value", "", NULL, NO_STACK, "warning" },
+    { "WARNING: kernel stack regs at * has bad '{k}' value", NULL,
+      "WARNING: kernel stack regs has bad '{k}' value", "", NULL, NO_STACK, "warning" },
     { "WARNING: kernel stack frame pointer at * has bad value", NULL,
       "WARNING: kernel stack frame pointer has bad value", "", NULL, NO_STACK, "warning" },
     { "WARNING: CPU: {n} PID: {n}", NULL, "WARNING in {f}", "W", NULL, 0, "warning" },
@@ -509,7 +507,8 @@ static bool is_known_harmless(struct span line)
         if (span_contains(line, no_reports[i]))
             return true;
     /* "traps: game[42] general protection fault ip:… error:0 in game" is a user's program. */
-    return span_contains(line, "general protection fault") && span_contains(line, " ip:");
+    return span_contains(line, "general protection fault") &&
+           (span_contains(line, " ip:") || span_contains(line, " rip:"));
 }
 
 bool klog_is_header(struct span line)

@@ -25,7 +25,8 @@ struct klog_header {
     const char *pattern;
     /* What must be in a later line of the report; '|' parts alternatives; NULL: nothing. */
     const char *later;
-    /* {k} as captured, {f} the function that is found. */
+    /* {k} as captured, {f} the function that is found, {r} Read or Write, as the text first has
+     * it. */
     const char *title;
     /* Where the function is looked for, in this order, each from where the one before it ended:
      * H the header itself, R the first line with an instruction pointer, T the frames of the next

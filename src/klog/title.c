@@ -446,14 +446,31 @@ static bool has_stamp(struct span title)
     return false;
 }
 
-static int expand(const struct klog_header *header, const struct klog_capture *capture,
-                  struct span function, struct strbuf *out)
+/* A second report may stand behind the first, with the other direction. */
+static const char *direction(const struct title_text *text)
+{
+    for (size_t i = 0; i < text->n; i++) {
+        struct span line = line_at(text, i);
+
+        if (span_contains(line, "Read of size") || span_contains(line, "Read at addr"))
+            return "Read";
+        if (span_contains(line, "Write of size") || span_contains(line, "Write at addr"))
+            return "Write";
+    }
+    return "Read";
+}
+
+static int expand(const struct title_text *text, const struct klog_header *header,
+                  const struct klog_capture *capture, struct span function, struct strbuf *out)
 {
     const char *p = header->title;
 
     while (*p) {
         if (strncmp(p, "{f}", 3) == 0) {
             (void)strbuf_span(out, function);
+            p += 3;
+        } else if (strncmp(p, "{r}", 3) == 0) {
+            (void)strbuf_str(out, direction(text));
             p += 3;
         } else if (strncmp(p, "{k}", 3) == 0) {
             (void)((header->flags & HEADER_CLEAN) ? title_clean(capture->k, out)
@@ -565,7 +582,7 @@ int title_make(const struct title_text *text, struct title_result *out)
     }
     /* What another CPU shows is for people; the title stays that of no function. */
     shown = out->function.n > 0 && !s.uncertain ? out->function : SPAN("corrupted");
-    r = expand(out->header, &capture, shown, &out->title);
+    r = expand(text, out->header, &capture, shown, &out->title);
     if (r < 0) {
         strbuf_clear(&out->title);
         return r;
