@@ -28,12 +28,12 @@ static const struct klog_header headers[] = {
       "KASAN: {k} {r} in {f}", "HT", KASAN_SKIP, 0, "kasan" },
     { "BUG: KASAN: {k} on address", "Read of size|Write of size", "KASAN: {k} {r}", "", NULL, 0,
       "kasan" },
-    { "BUG: KASAN: {k}$", NULL, "KASAN: {k}", "", NULL, CORRUPTED | HEADER_CLEAN, "kasan" },
+    { "BUG: KASAN: {k}$", NULL, "KASAN: {k}", "", NULL, CORRUPTED, "kasan" },
     /* KMSAN, KCSAN, KFENCE */
     { "BUG: KMSAN: kernel-usb-infoleak in {h}", NULL, "KMSAN: kernel-usb-infoleak in {f}", "F",
       USB_SKIP, NO_STACK, "kmsan" },
     { "BUG: KMSAN: {k} in {h}", NULL, "KMSAN: {k} in {f}", "F", KMSAN_SKIP, NO_STACK, "kmsan" },
-    { "BUG: KCSAN: {k}$", NULL, "KCSAN: {k}", "K", NULL, HEADER_CLEAN | NO_STACK, "kcsan" },
+    { "BUG: KCSAN: {k}$", NULL, "KCSAN: {k}", "K", NULL, NO_STACK, "kcsan" },
     { "BUG: KFENCE: invalid free in {h}", NULL, "KFENCE: invalid free in {f}", "HF", NULL, NO_STACK,
       "kfence" },
     { "BUG: KFENCE: memory corruption in {h}", NULL, "KFENCE: memory corruption in {f}", "HF", NULL,
@@ -216,10 +216,9 @@ static const struct klog_header headers[] = {
     { "BUG {k}: Object already free", NULL, "BUG: Object already free", "", NULL, 0, "bug" },
     { "BUG * (*ainted*): Invalid object pointer", NULL, "BUG: Invalid object pointer", "", NULL, 0,
       "bug" },
-    { "BUG * (*ainted*): {k}$", NULL, "BUG: {k}", "", NULL, HEADER_CLEAN, "bug" },
-    { "INFO: Freed in {h}", NULL, "INFO: Freed in {k}", "", NULL, CORRUPTED | HEADER_CLEAN, "bug" },
-    { "INFO: Allocated in {h}", NULL, "INFO: Allocated in {k}", "", NULL, CORRUPTED | HEADER_CLEAN,
-      "bug" },
+    { "BUG * (*ainted*): {k}$", NULL, "BUG: {k}", "", NULL, 0, "bug" },
+    { "INFO: Freed in {k}$", NULL, "INFO: Freed in {k}", "", NULL, CORRUPTED, "bug" },
+    { "INFO: Allocated in {k}$", NULL, "INFO: Allocated in {k}", "", NULL, CORRUPTED, "bug" },
     /* panics */
     { "Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: {h}", NULL,
       "kernel panic: stack is corrupted in {f}", "HT", "stack_chk", OOPS | NO_STACK, "panic" },
@@ -245,12 +244,12 @@ static const struct klog_header headers[] = {
       NO_STACK | CORRUPTED | OOPS | HEADER_FOLLOWS, "panic" },
     { "Kernel panic - not syncing: softlockup: hung tasks", NULL,
       "kernel panic: softlockup: hung tasks", "", NULL, NO_STACK | OOPS | HEADER_FOLLOWS, "panic" },
-    { "Kernel panic - not syncing: {k}$", NULL, "kernel panic: {k}", "", NULL,
-      MAY_STACK | OOPS | HEADER_CLEAN, "panic" },
+    { "Kernel panic - not syncing: {k}$", NULL, "kernel panic: {k}", "", NULL, MAY_STACK | OOPS,
+      "panic" },
     { "etected hard LOCKUP on cpu", NULL, "watchdog: hard LOCKUP in {f}", "RT", NULL,
       HEADER_ANCHOR | HEADER_YIELDS, "hang" },
     /* any other words of the kernel */
-    { "BUG: {k}$", "Call Trace:|Call trace:", "BUG: {k}", "", NULL, HEADER_CLEAN, "bug" },
+    { "BUG: {k}$", "Call Trace:|Call trace:", "BUG: {k}", "", NULL, 0, "bug" },
 };
 
 enum { MAX_DIE_WORDS = 40 };

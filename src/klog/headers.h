@@ -7,7 +7,6 @@
 enum {
     HEADER_NO_STACK = 1 << 0,  /* printed without a stack, or the title needs none of it */
     HEADER_CORRUPTED = 1 << 1, /* so incomplete that title or stack cannot be trusted */
-    HEADER_CLEAN = 1 << 2,     /* run-dependent parts of the capture are taken out */
     HEADER_OOPS = 1 << 3,      /* taints with D: the machine is not the same after it */
     HEADER_FOLLOWS = 1 << 4, /* part of the report before it, if there is one that it can follow */
     HEADER_NO_HELPERS = 1 << 5, /* no function is skipped */

@@ -38,7 +38,7 @@ static void add_name(struct search *s, struct span function)
         function = klog_function_base(function);
     if (function.p == room)
         s->n_demangled += function.n;
-    if (span_starts(function, "should_fail"))
+    if (span_eq(function, "should_fail") || span_eq(function, "should_failslab"))
         s->fault_injected = true;
     if (s->n < TITLE_MAX_CANDIDATES && function.n > 0)
         s->names[s->n++] = function;
@@ -339,6 +339,8 @@ static struct span choose_waiter(const struct search *s, const char *skip)
                                        "synchronize_sched" };
 
     for (size_t i = 0; i < s->n; i++) {
+        if (klog_is_helper(s->names[i], skip))
+            continue;
         if (span_contains(s->names[i], "rtnl_lock"))
             return s->names[i];
         for (size_t k = 0; k < ARRAY_SIZE(rcu); k++)
@@ -473,8 +475,7 @@ static int expand(const struct title_text *text, const struct klog_header *heade
             (void)strbuf_str(out, direction(text));
             p += 3;
         } else if (strncmp(p, "{k}", 3) == 0) {
-            (void)((header->flags & HEADER_CLEAN) ? title_clean(capture->k, out)
-                                                  : strbuf_span(out, capture->k));
+            (void)strbuf_span(out, capture->k);
             p += 3;
         } else {
             (void)strbuf_char(out, *p++);
@@ -554,6 +555,18 @@ static void keep_function(struct title_result *out)
     }
 }
 
+static int clean_title(struct title_result *out)
+{
+    struct strbuf clean = { 0 };
+    int r = title_clean(strbuf_view(&out->title), &clean);
+
+    strbuf_clear(&out->title);
+    if (r < 0)
+        strbuf_clear(&clean);
+    out->title = clean;
+    return r;
+}
+
 int title_make(const struct title_text *text, struct title_result *out)
 {
     struct search s = { .text = text };
@@ -589,7 +602,7 @@ int title_make(const struct title_text *text, struct title_result *out)
     }
     judge(text, &s, out);
     keep_function(out);
-    return 0;
+    return clean_title(out);
 }
 
 int title_make_headless(const struct title_text *text, struct title_result *out)
