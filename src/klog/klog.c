@@ -121,7 +121,7 @@ static void gather_text(const struct klog_input *input, const struct candidates 
     const struct candidate *header = &c->items[index];
     bool caller = klog_context_has_caller(header->context), nmi = false;
     bool kmsan = span_contains(klog_input_text(input, header->line), "KMSAN");
-    size_t next = index + 1;
+    size_t next = index + 1, lines = 0;
     size_t end = MIN(input->n_lines, header->line + KLOG_MAX_SCAN);
 
     text->n = 0;
@@ -135,13 +135,14 @@ static void gather_text(const struct klog_input *input, const struct candidates 
         if (i > header->line && !caller &&
             ((next < c->n && c->items[next].line == i && c->items[next].second) || is_end(line)))
             return;
-        if (text->n > (size_t)(kmsan ? ECHO_LINES_KMSAN : ECHO_LINES) &&
+        if (is_questionable(line))
+            continue;
+        if (++lines > (size_t)(kmsan ? ECHO_LINES_KMSAN : ECHO_LINES) &&
             (span_contains(line, PANIC) ||
              span_contains(line, "possible circular locking dependency detected")))
             return;
         nmi |= span_contains(line, "Sending NMI from CPU");
-        if (span_contains(line, "Disabling lock debugging due to kernel taint") ||
-            is_questionable(line))
+        if (span_contains(line, "Disabling lock debugging due to kernel taint"))
             continue;
         text->lines[text->n++] = i;
     }
