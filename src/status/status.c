@@ -238,6 +238,22 @@ static void print_reports(const struct config *config, const struct status *s)
            s->last->title[0] ? s->last->title : s->last->report.name);
 }
 
+/* Crashes of which no report goes out. */
+static void print_unsent(const struct status *s)
+{
+    char when[32];
+
+    if (s->counted > 0)
+        printf("counted: %u more of a crash that was sent; the next one of it tells how many\n",
+               s->counted);
+    if (s->unsent == 0)
+        return;
+    format_utc(s->last_unsent, when, sizeof(when));
+    printf("unsent:  %u removed before they were sent, for want of room (MIN_FREE_SPACE); the "
+           "last %s\n",
+           s->unsent, when);
+}
+
 static int print_text(const struct context *context, const struct status *s)
 {
     _cleanup_strbuf_ struct strbuf how = { 0 }, to = { 0 };
@@ -261,15 +277,7 @@ static int print_text(const struct context *context, const struct status *s)
         return log_oom();
     else
         printf("submission: to %s\n", strbuf_cstr(&to));
-    if (s->counted > 0)
-        printf("counted: %u more of a crash that was sent; the next one of it tells how many\n",
-               s->counted);
-    if (s->unsent > 0) {
-        format_utc(s->last_unsent, when, sizeof(when));
-        printf("unsent:  %u removed before they were sent, for want of room (MIN_FREE_SPACE); the "
-               "last %s\n",
-               s->unsent, when);
-    }
+    print_unsent(s);
     for (size_t i = 0; i < s->n_advice; i++)
         printf("%s %s\n", i == 0 ? "to do:" : "      ", s->advice[i]);
     return 0;
