@@ -28,39 +28,11 @@ bool span_eq_case(struct span s, const char *literal)
     return true;
 }
 
-bool span_starts(struct span s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-
-    return s.n >= n && (n == 0 || memcmp(s.p, prefix, n) == 0);
-}
-
 bool span_ends(struct span s, const char *suffix)
 {
     size_t n = strlen(suffix);
 
     return s.n >= n && (n == 0 || memcmp(s.p + (s.n - n), suffix, n) == 0);
-}
-
-bool span_skip(struct span *s, const char *prefix)
-{
-    if (!span_starts(*s, prefix))
-        return false;
-    (void)span_take(s, strlen(prefix));
-    return true;
-}
-
-struct span span_take(struct span *s, size_t n)
-{
-    struct span head = *s;
-
-    if (n > s->n)
-        n = s->n;
-    head.n = n;
-    if (n > 0)
-        s->p += n;
-    s->n -= n;
-    return head;
 }
 
 size_t span_find_byte(struct span s, char c)

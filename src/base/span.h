@@ -29,12 +29,37 @@ static inline struct span span_bytes(const void *p, size_t n)
 bool span_eq(struct span s, const char *literal);
 bool span_eq_span(struct span a, struct span b);
 bool span_eq_case(struct span s, const char *literal); /* ASCII case folded */
-bool span_starts(struct span s, const char *prefix);
 bool span_ends(struct span s, const char *suffix);
-/* If s starts with prefix: takes it off s and returns true. */
-bool span_skip(struct span *s, const char *prefix);
 /* Takes up to n bytes off the front of s and returns them. */
-struct span span_take(struct span *s, size_t n);
+static inline struct span span_take(struct span *s, size_t n)
+{
+    struct span head = { s->p, n < s->n ? n : s->n };
+
+    if (head.n > 0)
+        s->p += head.n;
+    s->n -= head.n;
+    return head;
+}
+/* Parsers ask this for word after word of each line: the first byte mostly tells. */
+static inline bool span_starts(struct span s, const char *prefix)
+{
+    size_t n;
+
+    if (prefix[0] == '\0')
+        return true;
+    if (s.n == 0 || s.p[0] != prefix[0])
+        return false;
+    n = strlen(prefix);
+    return s.n >= n && memcmp(s.p, prefix, n) == 0;
+}
+/* If s starts with prefix: takes it off s and returns true. */
+static inline bool span_skip(struct span *s, const char *prefix)
+{
+    if (!span_starts(*s, prefix))
+        return false;
+    (void)span_take(s, strlen(prefix));
+    return true;
+}
 /* The index of the first such byte or substring, or SIZE_MAX. */
 size_t span_find_byte(struct span s, char c);
 size_t span_find(struct span s, const char *needle);

@@ -63,6 +63,17 @@ int strbuf_char(struct strbuf *b, char c)
     return strbuf_append(b, &c, 1);
 }
 
+int strbuf_dec(struct strbuf *b, uint64_t value)
+{
+    char digits[20];
+    size_t n = sizeof(digits);
+
+    do
+        digits[--n] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    return strbuf_append(b, digits + n, sizeof(digits) - n);
+}
+
 int strbuf_printf(struct strbuf *b, const char *fmt, ...)
 {
     va_list ap;

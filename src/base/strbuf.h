@@ -26,6 +26,7 @@ int strbuf_append(struct strbuf *b, const void *p, size_t n);
 int strbuf_span(struct strbuf *b, struct span s);
 int strbuf_str(struct strbuf *b, const char *s);
 int strbuf_char(struct strbuf *b, char c);
+int strbuf_dec(struct strbuf *b, uint64_t value); /* quicker than by format */
 int strbuf_printf(struct strbuf *b, const char *fmt, ...) _printf_(2, 3);
 /* Room for n more bytes at b->p + b->n; the caller then raises b->n (and keeps the NUL). */
 int strbuf_reserve(struct strbuf *b, size_t n);

@@ -128,18 +128,10 @@ static int add_report_json(struct bundle *bundle, const struct klog *klog,
                            const struct pstore_event *event, struct span kdump,
                            const struct facts *facts, const char *crashed)
 {
-    _cleanup_json_ json_t *report = NULL;
-    _cleanup_free_ char *text = NULL;
-    json_t *collected;
-    int r = klog_to_json(klog, &report);
+    _cleanup_json_ json_t *collected = collected_json(event, kdump, facts, crashed, bundle->time);
+    struct member *member = add(bundle, "report", -1, ".json");
 
-    if (r < 0)
-        return r;
-    collected = collected_json(event, kdump, facts, crashed, bundle->time);
-    if (!collected || json_object_set_new(report, "collected", collected) < 0)
-        return -ENOMEM;
-    text = json_dumps(report, JSON_INDENT(1));
-    return text ? add_bytes(bundle, "report", -1, ".json", span_str(text)) : -ENOMEM;
+    return collected && member ? klog_write_json(klog, collected, &member->bytes) : -ENOMEM;
 }
 
 /* The page that a person reads; the JSON has all of it for programs. */

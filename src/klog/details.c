@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "klog/details.h"
 
+static const struct klog_who nobody = { .cpu = -1, .pid = -1 };
+
 void klog_details_init(struct klog_details *d)
 {
-    *d = (struct klog_details){ .cpu = -1, .pid = -1, .uid = -1 };
+    *d = (struct klog_details){ .cpu = -1, .pid = -1, .uid = -1, .next = nobody };
 }
 
-void klog_details_done(struct klog_details *d)
+void klog_details_shed(struct klog_details *d)
 {
     free(d->registers);
+    free(d->others);
     free(d->modules);
     free(d->unloaded);
     free(d->frames);
     free(d->traces);
+    d->registers = d->others = NULL;
+    d->modules = d->unloaded = NULL;
+    d->frames = NULL;
+    d->traces = NULL;
+    d->n_registers = d->n_others = d->n_modules = d->n_unloaded = d->n_frames = d->n_traces = 0;
+    d->modules_done = false;
+}
+
+void klog_details_done(struct klog_details *d)
+{
+    klog_details_shed(d);
     klog_details_init(d);
 }
 
@@ -74,9 +88,10 @@ static void take_taint(struct klog_details *d, struct span s)
     (void)span_take(&release, start);
     (void)span_skip(&release, "("); /* up to 2.6.28: "Not tainted (2.6.27-7 #1)" */
     /* Letters only: the release is missing. */
-    if (hash != SIZE_MAX && release.n > 0 && !is_letters(release))
+    if (hash != SIZE_MAX && release.n > 0 && !is_letters(release)) {
         d->release = release;
-    else if (tainted)
+        d->build = span_trim((struct span){ s.p + hash, s.n - hash });
+    } else if (tainted)
         letters = s;
     d->taints = letters;
     d->taint_known = true;
@@ -125,11 +140,45 @@ static void take_kernel_ident(struct klog_details *d, struct span line)
         d->taints = line;
 }
 
+static struct span without_kdump(struct span comm)
+{
+    static const char kdump_loaded[] = " Kdump: loaded"; /* since 4.19, with a crash kernel */
+
+    if (span_ends(comm, kdump_loaded))
+        comm.n -= strlen(kdump_loaded);
+    return comm;
+}
+
+/* The trace that comes next is of this task, on this CPU. */
+static void announce(struct klog_details *d, struct span head, struct span comm)
+{
+    d->next = nobody;
+    (void)number_behind(head, "CPU:", &d->next.cpu);
+    if (!number_behind(head, "PID:", &d->next.pid))
+        (void)number_behind(head, "id:", &d->next.pid);
+    d->next.comm = without_kdump(comm);
+    d->announced = true;
+    d->dump = d->n_registers > 0 ? NEXT_REGISTERS : OWN_REGISTERS;
+}
+
+/* "task:kworker/0:1  state:D stack:0  pid:12  ppid:2" (kernel/sched/core.c, sched_show_task) */
+static void take_task_line(struct klog_details *d, struct span line)
+{
+    size_t state = span_find(line, " state:");
+
+    if (state == SIZE_MAX)
+        return;
+    d->next = nobody;
+    d->next.comm = span_trim((struct span){ line.p, state });
+    (void)number_behind(line, " pid:", &d->next.pid);
+    d->announced = true;
+    d->in_trace = false;
+}
+
 /* "CPU: 3 UID: 0 PID: 2561 Comm: name Not tainted 6.1.52 #36", and before 3.11 "Pid: 2663, comm:
  * name Tainted: G        WC 3.8.11 #1" (kernel/printk: dump_stack_print_info). */
 static void take_cpu_line(struct klog_details *d, struct span line)
 {
-    static const char kdump_loaded[] = " Kdump: loaded";
     size_t comm = span_find(line, "Comm: "), word = strlen("Comm: "), taint;
     struct span head;
 
@@ -143,15 +192,13 @@ static void take_cpu_line(struct klog_details *d, struct span line)
         return;
     (void)span_take(&line, comm + word);
     taint = find_taint(line);
+    announce(d, head, (struct span){ line.p, taint == SIZE_MAX ? line.n : taint });
     if (d->comm.n == 0) {
         (void)number_behind(head, "CPU:", &d->cpu);
         (void)number_behind(head, "UID:", &d->uid);
         if (!number_behind(head, "PID:", &d->pid))
             (void)number_behind(head, "id:", &d->pid);
-        d->comm = (struct span){ line.p, taint == SIZE_MAX ? line.n : taint };
-        /* Since 4.19, where a crash kernel is loaded. */
-        if (span_ends(d->comm, kdump_loaded))
-            d->comm.n -= strlen(kdump_loaded);
+        d->comm = without_kdump((struct span){ line.p, taint == SIZE_MAX ? line.n : taint });
     }
     if (taint != SIZE_MAX)
         take_taint(d, (struct span){ line.p + taint + 1, line.n - taint - 1 });
@@ -174,24 +221,73 @@ static bool is_register_line(struct span s)
            (s.p[2] == ':' || s.p[2] == ' ' || (byte_is_digit(s.p[2]) && s.p[3] == ':'));
 }
 
+/* The first of a name counts: the kernel prints its own dump again at the end of an oops. */
+static bool has_register(const struct klog_register *list, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return true;
+    return n >= DETAILS_MAX_REGISTERS;
+}
+
 static int add_register(struct klog_details *d, struct span name, uint64_t value, unsigned digits)
 {
     struct klog_register r = { .value = value, .digits = digits };
+    struct klog_who *who = &d->next;
     int ret;
 
     (void)span_copy(name, r.name, sizeof(r.name));
     for (char *c = r.name; *c; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c + ('a' - 'A'));
-    for (size_t i = 0; i < d->n_registers; i++)
-        if (strcmp(d->registers[i].name, r.name) == 0)
+    if (d->dump == OWN_REGISTERS) {
+        if (has_register(d->registers, d->n_registers, r.name))
             return 0;
-    if (d->n_registers == DETAILS_MAX_REGISTERS)
+        ret = grow(&d->registers, d->n_registers, sizeof(r));
+        if (ret == 0)
+            d->registers[d->n_registers++] = r;
+        return ret;
+    }
+    if (d->dump == TRACE_REGISTERS)
+        who = &d->traces[d->n_traces - 1].who;
+    if (who->n_registers == 0)
+        who->first_register = d->n_others;
+    if (!who->has_rip || who->first_register + who->n_registers != d->n_others ||
+        has_register(d->others + who->first_register, who->n_registers, r.name))
         return 0;
-    ret = grow(&d->registers, d->n_registers, sizeof(r));
-    if (ret == 0)
-        d->registers[d->n_registers++] = r;
+    ret = grow(&d->others, d->n_others, sizeof(r));
+    if (ret == 0) {
+        d->others[d->n_others++] = r;
+        who->n_registers++;
+    }
     return ret;
+}
+
+/* Whose registers follow: the report's own, those of a trace that the dump stands inside of, or of
+ * the trace that comes next. */
+static void take_ip(struct klog_details *d, const struct klog_frame *frame)
+{
+    struct klog_who *who = d->in_trace && d->n_traces > 0 ? &d->traces[d->n_traces - 1].who : NULL;
+
+    d->user_registers = false;
+    d->dump = OWN_REGISTERS;
+    /* Old kernels have "IP: " in the header, and the same as "RIP: " with the registers. */
+    if (!d->has_rip || d->n_registers == 0) {
+        if (!d->has_rip)
+            d->rip = *frame;
+        d->has_rip = true;
+        return;
+    }
+    if (d->announced)
+        d->dump = NEXT_REGISTERS;
+    else if (who && d->traces[d->n_traces - 1].n > 0)
+        d->dump = TRACE_REGISTERS;
+    else
+        return;
+    who = d->announced ? &d->next : who;
+    if (!who->has_rip)
+        who->rip = *frame;
+    who->has_rip = true;
 }
 
 /* "RSP: 0018:ffffb EFLAGS: 00010206", "x29: ffff x28: 0", "FS:  00(0063) GS:ffff(0000)" */
@@ -323,8 +419,13 @@ static int begin_trace(struct klog_details *d, struct span label, bool call_trac
     if (r < 0)
         return r;
     d->traces[d->n_traces++] = (struct klog_trace){
-        .label = label, .cpu = -1, .first = d->n_frames, .call_trace = call_trace
+        .label = label, .who = nobody, .first = d->n_frames, .call_trace = call_trace
     };
+    if (call_trace && d->announced) {
+        d->traces[d->n_traces - 1].who = d->next;
+        d->announced = false;
+    }
+    (void)number_behind(label, " by task ", &d->traces[d->n_traces - 1].who.pid);
     d->in_trace = true;
     return 0;
 }
@@ -332,7 +433,6 @@ static int begin_trace(struct klog_details *d, struct span label, bool call_trac
 /* "<TASK>": names the stack, where nothing else has. */
 static bool take_stack_name(struct klog_details *d, struct span line)
 {
-    line = span_trim(line);
     if (line.n < 3 || line.p[0] != '<' || line.p[line.n - 1] != '>')
         return false;
     if (d->in_trace && d->n_traces > 0 && line.p[1] != '/' &&
@@ -371,12 +471,84 @@ static int take_trace_start(struct klog_details *d, struct span line)
     return begin_trace(d, call ? (struct span){ NULL, 0 } : label, call);
 }
 
+/* The words before the address that could not be used: x86, old x86, arm64, KASAN. */
+static void take_address(struct klog_details *d, struct span line)
+{
+    static const char *const words[] = { " address: ",       " at virtual address ", " address 0x",
+                                         " dereference at ", " paging request at ",  " at addr " };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words) && !d->has_address; i++) {
+        size_t at = span_find(line, words[i]);
+        struct span rest = line;
+
+        if (at == SIZE_MAX)
+            continue;
+        (void)span_take(&rest, at + strlen(words[i]));
+        rest = span_trim(rest);
+        (void)span_skip(&rest, "0x");
+        d->has_address = span_take_hex(&rest, &d->address);
+        if (span_starts(rest, "(null)")) {
+            d->address = 0;
+            d->has_address = true;
+        }
+    }
+}
+
+/* What begins with a word of its own; a letter tells quickly that none is there. */
+static void take_named(struct klog_details *d, struct span text)
+{
+    static const char nmi[] = "NMI backtrace for cpu ";
+
+    switch (text.n > 0 ? text.p[0] : '\0') {
+    case 'B': /* BUG: */
+    case 'U': /* Unable to handle kernel */
+    case 'g': /* general protection fault */
+    case 'R': /* Read of size */
+    case 'W':
+        if (!d->has_address && !d->in_trace)
+            take_address(d, text);
+        break;
+    case 'C':
+        if (d->code.n == 0 && d->dump == OWN_REGISTERS && !d->user_registers &&
+            span_skip(&text, "Code: "))
+            d->code = span_trim(text);
+        break;
+    case 'H':
+        if (d->hardware.n == 0 && span_skip(&text, "Hardware name: "))
+            d->hardware = span_trim(text);
+        break;
+    case 'N':
+        if (span_starts(text, nmi)) {
+            d->next = nobody;
+            (void)number_behind(text, " cpu ", &d->next.cpu);
+            d->announced = true;
+            d->in_trace = false;
+        }
+        break;
+    case 't':
+        if (span_skip(&text, "task:"))
+            take_task_line(d, text);
+        break;
+    case '-':
+        if (span_starts(text, "---[ end ")) {
+            d->announced = false;
+            d->in_trace = false;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
 int klog_details_line(struct klog_details *d, struct span line)
 {
     struct span text = span_trim(line);
     struct klog_frame frame;
     enum klog_ip ip;
 
+    /* Most lines of a report are frames, and all else has a colon. */
+    if (span_find_byte(text, ':') == SIZE_MAX && !d->in_modules && klog_frame_parse(text, &frame))
+        return take_frame(d, &frame);
     if (span_skip(&text, "Modules linked in:")) {
         bool first = !d->modules_done;
 
@@ -395,24 +567,20 @@ int klog_details_line(struct klog_details *d, struct span line)
     ip = klog_ip_parse(text, &frame);
     if (ip == KLOG_IP_BARE)
         d->user_registers = true;
-    if (ip == KLOG_IP_FRAME) {
-        d->user_registers = false;
-        if (!d->has_rip)
-            d->rip = frame;
-        d->has_rip = true;
-    }
+    if (ip == KLOG_IP_FRAME)
+        take_ip(d, &frame);
     if (is_register_line(text))
         return d->user_registers ? 0 : take_registers(d, text);
     if (klog_frame_parse(text, &frame))
         return take_frame(d, &frame);
-    if (span_contains(text, "omm: "))
+    if (span_find_byte(text, ':') != SIZE_MAX && span_contains(text, "omm: "))
         take_cpu_line(d, text);
     else if (span_starts(text, "Not tainted") || span_starts(text, "Tainted: "))
         take_taint(d, text);
     else if (text.n > 0 && byte_is_digit(text.p[0]))
         take_kernel_ident(d, text);
-    else if (span_starts(text, "Hardware name: ") && d->hardware.n == 0)
-        d->hardware = span_trim((struct span){ text.p + 15, text.n - 15 });
+    else
+        take_named(d, text);
     return 0;
 }
 

@@ -10,85 +10,87 @@ enum { SIGNATURE_FRAMES = 6 };
 #define PANIC "Kernel panic - not syncing"
 
 /* Words that begin lines of a report, beside frames and registers. */
+#define STARTS(word) (s.n >= sizeof(word) - 1 && memcmp(s.p, word, sizeof(word) - 1) == 0)
 static bool is_report_line(struct span line)
 {
-    static const char *const starts[] = {
-        "Call Trace",
-        "Call trace",
-        "Code:",
-        "Modules linked",
-        "CPU:",
-        "Hardware name",
-        "RIP:",
-        "RSP:",
-        "RAX:",
-        "RDX:",
-        "RBP:",
-        "R10:",
-        "R13:",
-        "FS:",
-        "CS:",
-        "CR2:",
-        "DR0:",
-        "DR3:",
-        "PKRU:",
-        "---[",
-        PANIC,
-        "Kernel Offset",
-        "Rebooting",
-        "Oops",
-        "#PF:",
-        "PGD",
-        "Workqueue:",
-        "Tainted:",
-        "Stack:",
-        "note:",
-        "Read of",
-        "Write of",
-        "Allocated",
-        "Freed",
-        "The buggy",
-        "Memory state",
-        "Last potentially",
-        "====",
-        "page:",
-        "raw:",
-        "flags:",
-        "<",
-        "Sending NMI",
-        "NMI backtrace",
-        "pc :",
-        "lr :",
-        "sp :",
-        "x",
-        "pstate",
-        "Shutting down",
-        "SMP:",
-        "PHYS",
-        "Mem abort",
-        "Data abort",
-        "INFO:",
-        "Showing",
-        "irq event",
-        "hardirqs",
-        "softirqs",
-        "#",
-        "task:",
-        "Internal error",
-        "Unable to",
-    };
+    struct span s = span_trim(line);
 
-    line = span_trim(line);
-    for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
-        if (span_starts(line, starts[i]))
-            return true;
-    return false;
+    switch (s.n > 0 ? s.p[0] : '\0') {
+    case '#':
+        return true;
+    case '-':
+        return STARTS("---[");
+    case '<':
+        return true;
+    case '=':
+        return STARTS("====");
+    case 'A':
+        return STARTS("Allocated");
+    case 'C':
+        return STARTS("Call Trace") || STARTS("Call trace") || STARTS("Code:") || STARTS("CPU:") ||
+               STARTS("CS:") || STARTS("CR2:");
+    case 'D':
+        return STARTS("DR0:") || STARTS("DR3:") || STARTS("Data abort");
+    case 'F':
+        return STARTS("FS:") || STARTS("Freed");
+    case 'H':
+        return STARTS("Hardware name");
+    case 'I':
+        return STARTS("INFO:") || STARTS("Internal error");
+    case 'K':
+        return STARTS("Kernel panic - not syncing") || STARTS("Kernel Offset");
+    case 'L':
+        return STARTS("Last potentially");
+    case 'M':
+        return STARTS("Modules linked") || STARTS("Memory state") || STARTS("Mem abort");
+    case 'N':
+        return STARTS("NMI backtrace");
+    case 'O':
+        return STARTS("Oops");
+    case 'P':
+        return STARTS("PKRU:") || STARTS("PGD") || STARTS("PHYS");
+    case 'R':
+        return STARTS("RIP:") || STARTS("RSP:") || STARTS("RAX:") || STARTS("RDX:") ||
+               STARTS("RBP:") || STARTS("R10:") || STARTS("R13:") || STARTS("Rebooting") ||
+               STARTS("Read of");
+    case 'S':
+        return STARTS("Stack:") || STARTS("Sending NMI") || STARTS("Shutting down") ||
+               STARTS("SMP:") || STARTS("Showing");
+    case 'T':
+        return STARTS("Tainted:") || STARTS("The buggy");
+    case 'U':
+        return STARTS("Unable to");
+    case 'W':
+        return STARTS("Workqueue:") || STARTS("Write of");
+    case 'f':
+        return STARTS("flags:");
+    case 'h':
+        return STARTS("hardirqs");
+    case 'i':
+        return STARTS("irq event");
+    case 'l':
+        return STARTS("lr :");
+    case 'n':
+        return STARTS("note:");
+    case 'p':
+        return STARTS("page:") || STARTS("pc :") || STARTS("pstate");
+    case 'r':
+        return STARTS("raw:");
+    case 's':
+        return STARTS("sp :") || STARTS("softirqs");
+    case 't':
+        return STARTS("task:");
+    case 'x':
+        return true;
+    default:
+        return false;
+    }
 }
+#undef STARTS
 
 struct note {
-    struct strbuf text;
-    size_t good;       /* bytes up to the last line that is surely of the report */
-    unsigned doubtful; /* lines since then */
+    size_t bytes;
+    unsigned doubtful; /* lines since the last one that is surely of the report */
     bool closed;
 };
 
@@ -107,7 +109,7 @@ static const struct {
     { "Oops: Fatal exception", NULL },
 };
 
-enum { MAX_BEFORE = 600, MAX_GAP = 15 };
+enum { MAX_BEFORE = 600, MAX_GAP = 15, LEAST_LINES = 64 };
 
 bool klog_is_known_line(struct span line)
 {
@@ -148,47 +150,82 @@ static void look_back(const struct klog *klog, struct parsed_report *r)
             r->begin = find_beginning(klog, r, beginnings[i].beginning, least);
 }
 
-static int note_line(struct parsed_report *r, struct note *note, size_t index, struct span line,
-                     bool ended)
+/* The excerpt ends with the last line that is surely of the report. */
+static void note_line(struct parsed_report *r, struct note *note, size_t index, struct span line,
+                      bool ended)
 {
     struct klog_frame frame;
 
-    if (note->closed || note->text.n + line.n > KLOG_MAX_NOTE)
-        return 0;
-    (void)strbuf_span(&note->text, line);
-    (void)strbuf_char(&note->text, '\n');
-    if (is_report_line(line) || klog_frame_parse(line, &frame) || index <= r->last) {
-        note->good = note->text.n;
+    if (note->closed)
+        return;
+    note->bytes += line.n + 1;
+    if (note->bytes > KLOG_MAX_NOTE) {
+        note->closed = true;
+    } else if (is_report_line(line) || klog_frame_parse(line, &frame) || index <= r->last) {
+        r->note_last = index;
         note->doubtful = 0;
         r->last = MAX(r->last, index);
     } else if (++note->doubtful > (ended ? MAX_DOUBTFUL_AFTER_END : MAX_DOUBTFUL)) {
         note->closed = true;
     }
-    return note->text.failed;
 }
 
-static int take_lines(const struct klog *klog, struct parsed_report *r, struct note *note)
+static struct klog_walk walk_all(const struct klog *klog, const struct parsed_report *r)
 {
-    size_t end = MIN(r->limit, r->line + KLOG_MAX_SCAN);
-    uint32_t beginning = klog->input.lines[r->begin].context;
-    bool nmi = false, ended = false;
+    return (struct klog_walk){
+        .klog = klog, .report = r, .at = r->begin, .end = MIN(r->limit, r->line + KLOG_MAX_SCAN)
+    };
+}
 
-    for (size_t i = r->begin; i < end; i++) {
+struct klog_walk klog_note_walk(const struct klog *klog, const struct parsed_report *r)
+{
+    struct klog_walk walk = walk_all(klog, r);
+
+    walk.end = MIN(walk.end, r->note_last + 1);
+    walk.closed = r->note_last < r->begin;
+    return walk;
+}
+
+bool klog_walk_next(struct klog_walk *w, size_t *out)
+{
+    const struct klog_input *input = &w->klog->input;
+    const struct parsed_report *r = w->report;
+    uint32_t beginning = input->lines[r->begin].context;
+
+    for (; w->at < w->end && !w->closed; w->at++) {
+        uint32_t context = input->lines[w->at].context;
+        struct span line = klog_input_text(input, w->at);
+
+        if (!klog_same_context(r->context, context, w->nmi) &&
+            (w->at >= r->line || context != beginning))
+            continue;
+        w->nmi |=
+            span_find_byte(line, 'S') != SIZE_MAX && span_contains(line, "Sending NMI from CPU");
+        w->closed = span_starts(line, "---[ end Kernel panic");
+        *out = w->at++;
+        return true;
+    }
+    return false;
+}
+
+/* At most so many lines. */
+static int take_lines(const struct klog *klog, struct parsed_report *r, size_t *lines)
+{
+    struct klog_walk walk = walk_all(klog, r);
+    struct note note = { 0 };
+    bool ended = false;
+    size_t i;
+
+    r->note_last = r->begin - 1;
+    for (; *lines > 0 && klog_walk_next(&walk, &i); --*lines) {
         struct span line = klog_input_text(&klog->input, i);
-        uint32_t context = klog->input.lines[i].context;
         int ret;
 
-        if (!klog_same_context(r->context, context, nmi) && (i >= r->line || context != beginning))
-            continue;
-        nmi |= span_contains(line, "Sending NMI from CPU");
         ended |= span_starts(line, "---[ end ");
-        ret = note_line(r, note, i, line, ended);
-        if (ret == 0)
-            ret = klog_details_line(&r->details, line);
+        note_line(r, &note, i, line, ended);
+        ret = klog_details_line(&r->details, line);
         if (ret == -ENOMEM)
             return ret;
-        if (span_starts(line, "---[ end Kernel panic"))
-            break;
     }
     return 0;
 }
@@ -294,26 +331,18 @@ static int copy_field(char **out, struct span value)
     return *out ? 0 : -ENOMEM;
 }
 
-int klog_fill_report(const struct klog *klog, struct parsed_report *r)
+static int fill_report(const struct klog *klog, struct parsed_report *r, size_t *lines)
 {
-    struct note note = { 0 };
     int ret;
 
     look_back(klog, r);
-    ret = take_lines(klog, r, &note);
+    ret = take_lines(klog, r, lines);
     if (ret == 0)
         ret = take_shared_lines(klog, r);
     if (ret == 0)
         ret = take_hung_task(r, klog_input_text(&klog->input, r->line));
     if (ret == 0)
         ret = make_stack(r);
-    if (ret == 0) {
-        ret = copy_field(&r->report.note, (struct span){ strbuf_cstr(&note.text),
-                                                         note.good > 0 ? note.good - 1 : 0 });
-        if (!r->report.note && ret == 0)
-            r->report.note = strdup("");
-    }
-    strbuf_clear(&note.text);
     if (ret == 0)
         ret = copy_field(&r->report.comm, r->details.comm);
     if (ret == 0)
@@ -321,4 +350,42 @@ int klog_fill_report(const struct klog *klog, struct parsed_report *r)
     r->report.first_line = klog->input.lines[r->begin].number;
     r->report.last_line = klog->input.lines[r->last].number;
     return ret;
+}
+
+/* Reports that have lines in common must not make much of a small log, and what is kept of a log
+ * full of reports must not be many times its size: of the primary one all is kept, of the others
+ * what there is room for. */
+int klog_fill_reports(struct klog *klog)
+{
+    size_t lines = 4 * klog->input.n_lines, details = KLOG_MAX_DETAILS;
+    size_t primary = klog->n > 0 ? klog_primary_index(klog) : 0;
+
+    for (size_t i = 0; i < klog->n; i++) {
+        struct parsed_report *r = &klog->reports[i];
+        size_t own = i == primary ? KLOG_MAX_SCAN + MAX_BEFORE : MAX(lines, (size_t)LEAST_LINES);
+        size_t left = own, kept;
+        int ret = fill_report(klog, r, &left);
+
+        if (ret < 0)
+            return ret;
+        if (i == primary)
+            continue;
+        lines -= MIN(lines, own - left);
+        kept = r->details.n_frames + r->details.n_modules + r->details.n_registers;
+        r->shed = kept > details;
+        details -= MIN(details, kept);
+        if (r->shed) {
+            klog_details_shed(&r->details);
+            free(r->report.stack);
+            r->report.stack = NULL;
+        }
+    }
+    return 0;
+}
+
+int klog_fill_report(const struct klog *klog, struct parsed_report *report)
+{
+    size_t lines = KLOG_MAX_SCAN + MAX_BEFORE;
+
+    return fill_report(klog, report, &lines);
 }

@@ -96,10 +96,13 @@ struct span klog_frame_callee(struct span text)
 /* 32-bit arm (arch/arm/kernel/traps.c, dump_backtrace_entry). */
 static bool take_from(struct span s, struct klog_frame *f)
 {
-    size_t from = span_find((struct span){ s.p, s.n < 256 ? s.n : 256 }, " from ");
     uint64_t address;
+    size_t from;
 
-    if (from == SIZE_MAX || klog_frame_callee(s).n == 0)
+    if (klog_frame_callee(s).n == 0)
+        return false;
+    from = span_find((struct span){ s.p, s.n < 256 ? s.n : 256 }, " from ");
+    if (from == SIZE_MAX)
         return false;
     (void)span_take(&s, from + strlen(" from "));
     (void)take_address(&s, &address);
@@ -133,7 +136,7 @@ bool klog_frame_parse(struct span text, struct klog_frame *out)
     }
     if (!take_location(&s, &f))
         return false;
-    if (span_contains((struct span){ s.p, s.n < 64 ? s.n : 64 }, "(unreliable)"))
+    if (s.n > 0 && span_contains((struct span){ s.p, s.n < 64 ? s.n : 64 }, "(unreliable)"))
         f.reliable = false;
     *out = f;
     return true;
@@ -184,8 +187,9 @@ bool klog_starts_trace(struct span text)
     if (text.n > 512)
         text.n = 512;
     /* Behind what another CPU wrote on the same line, too. */
-    if (span_contains(text, "Call Trace:") || span_contains(text, "Call trace:") ||
-        span_contains(text, "Backtrace:"))
+    if (span_find_byte(text, ':') != SIZE_MAX && span_contains(text, "race:") &&
+        (span_contains(text, "Call Trace:") || span_contains(text, "Call trace:") ||
+         span_contains(text, "Backtrace:")))
         return true;
     text = skip_blanks(text);
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)

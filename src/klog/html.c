@@ -136,6 +136,10 @@ static void write_facts(struct strbuf *out, const struct parsed_report *r,
     fact(out, "machine", d->hardware.n > 0 ? d->hardware : span_str(view->machine));
     fact(out, "system", span_str(view->os));
     fact(out, "kernel", d->release);
+    fact(out, "build", d->build);
+    if (d->has_address)
+        (void)strbuf_printf(out, "<dt>address</dt><dd class=\"mono\">0x%016llx</dd>\n",
+                            (unsigned long long)d->address);
     write_process(out, d);
     write_taints(out, d);
     if (scene->tasks.all > 0)
@@ -297,19 +301,6 @@ static void write_memory(struct strbuf *out, const struct klog_memory *m)
     (void)strbuf_str(out, "</ul></section>\n");
 }
 
-/* The code around the faulting instruction, of the kernel's own register dump. */
-static struct span find_code(const struct parsed_report *r)
-{
-    struct span rest = span_str(r->report.note), line;
-
-    while (span_next_line(&rest, &line)) {
-        line = span_trim(line);
-        if (span_skip(&line, "Code: "))
-            return line;
-    }
-    return (struct span){ NULL, 0 };
-}
-
 /* The kernel puts the byte that the CPU stood at into angle or round brackets. */
 static void write_code(struct strbuf *out, struct span code)
 {
@@ -327,7 +318,6 @@ static void write_code(struct strbuf *out, struct span code)
 static void write_registers(struct strbuf *out, const struct parsed_report *r)
 {
     const struct klog_details *d = &r->details;
-    struct span code = find_code(r);
 
     if (d->n_registers == 0)
         return;
@@ -340,9 +330,9 @@ static void write_registers(struct strbuf *out, const struct parsed_report *r)
                             (unsigned long long)d->registers[i].value);
     }
     (void)strbuf_str(out, "</div>\n");
-    if (code.n > 0) {
+    if (d->code.n > 0) {
         (void)strbuf_str(out, "<p class=\"bytes mono\"><span class=\"offset\">Code: </span>");
-        write_code(out, code);
+        write_code(out, d->code);
         (void)strbuf_str(out, "</p>\n");
     }
     (void)strbuf_str(out, "</section>\n");
@@ -394,7 +384,13 @@ static void write_events(struct strbuf *out, const struct klog *klog, size_t pri
                             : same       ? "the same one again"
                                          : "");
     }
-    (void)strbuf_str(out, "</ul></section>\n");
+    (void)strbuf_str(out, "</ul>\n");
+    if (klog->left_out > 0)
+        (void)strbuf_printf(out,
+                            "<p class=\"lead\">%zu more between these are left out: there was no "
+                            "room for them.</p>\n",
+                            klog->left_out);
+    (void)strbuf_str(out, "</section>\n");
 }
 
 int klog_to_html(const struct klog *klog, const struct klog_view *view, struct strbuf *out)

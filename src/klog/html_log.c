@@ -35,16 +35,30 @@ static size_t first_shown(const struct klog *klog)
     return MIN(i, crash > LINES_BEFORE ? crash - LINES_BEFORE : 0);
 }
 
-/* As the kernel prints it; a log has tens of thousands, and printing a double is slow. */
+/* As the kernel prints it; a log has tens of thousands, and printing by format is slow. */
 static void write_time(struct strbuf *out, double seconds)
 {
-    uint64_t us;
+    char text[] = "[    0.000000] ";
+    char *digit = text + sizeof("[    0.000000") - 1;
+    uint64_t us, whole;
 
     if (seconds < 0 || seconds > MAX_SECONDS)
         return;
     us = (uint64_t)(seconds * 1e6 + 0.5);
-    (void)strbuf_printf(out, "[%5llu.%06llu] ", (unsigned long long)(us / 1000000),
-                        (unsigned long long)(us % 1000000));
+    whole = us / 1000000;
+    for (us %= 1000000; us > 0; us /= 10)
+        *--digit = (char)('0' + us % 10);
+    if (whole > 99999) {
+        (void)strbuf_char(out, '[');
+        (void)strbuf_dec(out, whole);
+        (void)strbuf_str(out, strchr(text, '.'));
+        return;
+    }
+    digit = strchr(text, '.');
+    do
+        *--digit = (char)('0' + whole % 10);
+    while ((whole /= 10) > 0);
+    (void)strbuf_append(out, text, sizeof(text) - 1);
 }
 
 static void write_line(struct strbuf *out, const struct klog *klog, size_t i, bool event)
@@ -53,11 +67,17 @@ static void write_line(struct strbuf *out, const struct klog *klog, size_t i, bo
     const struct klog_entry *e = &klog->input.lines[i];
     const char *level = line.level >= 0 && line.level <= 3 ? "h" : line.level == 4 ? "w" : "";
 
-    (void)strbuf_printf(out, "<span id=\"L%u\"", e->number);
+    (void)strbuf_str(out, "<span id=\"L");
+    (void)strbuf_dec(out, e->number);
+    (void)strbuf_char(out, '"');
     if (event || level[0])
         (void)strbuf_printf(out, " class=\"%s%s%s\"", event ? "e" : "",
                             event && level[0] ? " " : "", level);
-    (void)strbuf_printf(out, "><a href=\"#L%u\">%u</a>", e->number, e->number);
+    (void)strbuf_str(out, "><a href=\"#L");
+    (void)strbuf_dec(out, e->number);
+    (void)strbuf_str(out, "\">");
+    (void)strbuf_dec(out, e->number);
+    (void)strbuf_str(out, "</a>");
     write_time(out, line.seconds);
     (void)html_escape(out, klog_input_text(&klog->input, i));
     (void)strbuf_str(out, "</span>");

@@ -9,9 +9,11 @@
 
 enum {
     KLOG_MAX_REPORTS = 1024,
+    KLOG_FIRST_REPORTS = 64,   /* of these, and as many last ones, which are never left out */
     KLOG_MAX_SCAN = 20000,     /* lines looked at for one report */
     KLOG_MAX_NOTE = 256 << 10, /* bytes */
     KLOG_MAX_STACK = 64 << 10,
+    KLOG_MAX_DETAILS = 8192, /* frames, modules and registers of all reports but the primary one */
     KLOG_SUMMARY_LINES = 50,
 };
 
@@ -27,6 +29,8 @@ struct parsed_report {
     const char *type;
     bool corrupted;
     const char *why;
+    size_t note_last; /* the last line of the excerpt; before begin: it is empty */
+    bool shed;        /* there was no room for its details */
     struct klog_details details;
 };
 
@@ -34,6 +38,7 @@ struct klog {
     struct klog_input input;
     struct parsed_report *reports; /* owned */
     size_t n;
+    size_t left_out; /* reports that there was no room for */
     bool panicked;
 };
 
@@ -50,5 +55,18 @@ struct klog_headless {
 };
 /* The next one from a line on, in a klog whose reports are filled and in order. */
 bool klog_find_headless(const struct klog *klog, size_t from, struct klog_headless *out);
-/* Takes a report's lines: details, stack, signature, note. */
+/* Takes the lines of one report that is found late. */
 int klog_fill_report(const struct klog *klog, struct parsed_report *report) _must_check_;
+
+/* The lines of one report, those of other contexts left out. */
+struct klog_walk {
+    const struct klog *klog;
+    const struct parsed_report *report;
+    size_t at, end;
+    bool nmi, closed;
+};
+struct klog_walk klog_note_walk(const struct klog *klog, const struct parsed_report *report);
+bool klog_walk_next(struct klog_walk *walk, size_t *line);
+
+/* Takes all reports' lines: details, stack, signature, note. */
+int klog_fill_reports(struct klog *klog) _must_check_;

@@ -1,207 +1,377 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The report as JSON: schema 1. What is not known is absent. */
-#include <stdio.h>
-
+/*
+ * The report as JSON: schema 1. What is not known is absent. It is written as text, one report
+ * after the other: as a tree of values a log full of traces would take many times its own size.
+ */
 #include "klog/internal.h"
 #include "klog/utf8.h"
 
-/* A string value; bytes that are no UTF-8 become U+FFFD. NULL when out of memory. */
-static json_t *json_span(struct span s)
-{
-    _cleanup_strbuf_ struct strbuf b = { 0 };
-    json_t *value = s.n > 0 ? json_stringn(s.p, s.n) : json_string("");
+struct writer {
+    struct strbuf *out;
+    unsigned depth;
+    unsigned line; /* depth from which on all is on one line; 0: none */
+    bool any;      /* a value stands before the next one */
+};
 
-    if (value)
-        return value;
-    (void)utf8_append(&b, s);
-    return b.failed ? NULL : json_stringn(strbuf_cstr(&b), b.n);
+static void start_value(struct writer *w)
+{
+    static const char blanks[] = "\n              ";
+
+    if (w->any)
+        (void)strbuf_char(w->out, ',');
+    if (w->line > 0 && w->depth >= w->line)
+        (void)strbuf_append(w->out, " ", w->any ? 1 : 0);
+    else
+        (void)strbuf_append(w->out, blanks, 1 + MIN((size_t)w->depth, sizeof(blanks) - 2));
+    w->any = true;
 }
 
-/* json_object_set_new() fails for a NULL value, which is how lack of memory shows. */
-static void set(json_t *object, const char *key, json_t *value, int *error)
+static void open_value(struct writer *w, char bracket)
 {
-    if (json_object_set_new(object, key, value) < 0)
-        *error = -ENOMEM;
+    (void)strbuf_char(w->out, bracket);
+    w->depth++;
+    w->any = false;
 }
 
-static void set_span(json_t *object, const char *key, struct span value, int *error)
+static void close_value(struct writer *w, char bracket)
+{
+    bool any = w->any, line = w->line > 0 && w->depth >= w->line;
+
+    w->depth--;
+    if (any && !line) {
+        w->any = false;
+        start_value(w);
+    }
+    if (w->line > w->depth)
+        w->line = 0;
+    (void)strbuf_char(w->out, bracket);
+    w->any = true;
+}
+
+/* All up to the matching close_value() goes on this line. */
+static void open_line(struct writer *w, char bracket)
+{
+    open_value(w, bracket);
+    if (w->line == 0)
+        w->line = w->depth;
+}
+
+static void key(struct writer *w, const char *name)
+{
+    start_value(w);
+    (void)strbuf_char(w->out, '"');
+    (void)strbuf_str(w->out, name);
+    (void)strbuf_append(w->out, "\": ", 3);
+}
+
+static bool is_plain(char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* A string's inside; bytes that are no UTF-8 become U+FFFD. */
+static void escape(struct writer *w, struct span s)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    while (s.n > 0) {
+        unsigned char c;
+        size_t n = 0;
+
+        while (n < s.n && is_plain(s.p[n]))
+            n++;
+        (void)strbuf_span(w->out, span_take(&s, n));
+        for (n = 0; n < s.n && (unsigned char)s.p[n] >= 0x7f; n++)
+            ;
+        if (n > 0)
+            (void)utf8_append(w->out, span_take(&s, n));
+        if (s.n == 0 || is_plain(s.p[0]))
+            continue;
+        c = (unsigned char)span_take(&s, 1).p[0];
+        if (c == '"' || c == '\\' || c == '\t') {
+            const char pair[2] = { '\\', c == '\t' ? 't' : (char)c };
+
+            (void)strbuf_append(w->out, pair, sizeof(pair));
+        } else {
+            const char code[6] = { '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] };
+
+            (void)strbuf_append(w->out, code, sizeof(code));
+        }
+    }
+}
+
+static void string(struct writer *w, struct span s)
+{
+    (void)strbuf_char(w->out, '"');
+    escape(w, s);
+    (void)strbuf_char(w->out, '"');
+}
+
+static void set_string(struct writer *w, const char *name, struct span value)
+{
+    key(w, name);
+    string(w, value);
+}
+
+static void set_span(struct writer *w, const char *name, struct span value)
 {
     if (value.n > 0)
-        set(object, key, json_span(value), error);
+        set_string(w, name, value);
 }
 
-static void set_number(json_t *object, const char *key, int64_t value, int *error)
+static void set_number(struct writer *w, const char *name, int64_t value)
 {
-    if (value >= 0)
-        set(object, key, json_integer(value), error);
+    if (value < 0)
+        return;
+    key(w, name);
+    (void)strbuf_dec(w->out, (uint64_t)value);
 }
 
-static json_t *frame_json(const struct klog_frame *f, int *error)
+static void set_boolean(struct writer *w, const char *name, bool value)
 {
-    json_t *object = json_object();
+    key(w, name);
+    (void)strbuf_str(w->out, value ? "true" : "false");
+}
 
-    set(object, "function_name", json_span(f->function), error);
-    set(object, "function_offset", json_integer((json_int_t)f->offset), error);
+/* Readers of JSON have 64 bits with a sign: an address of the kernel is negative. */
+static void set_offset(struct writer *w, const char *name, uint64_t value)
+{
+    key(w, name);
+    if (value > INT64_MAX)
+        (void)strbuf_char(w->out, '-');
+    (void)strbuf_dec(w->out, value > INT64_MAX ? -value : value);
+}
+
+static void write_frame(struct writer *w, const struct klog_frame *f)
+{
+    open_line(w, '{');
+    set_string(w, "function_name", f->function);
+    set_offset(w, "function_offset", f->offset);
     if (f->length > 0)
-        set(object, "function_length", json_integer((json_int_t)f->length), error);
-    set_span(object, "module_name", f->module, error);
+        set_offset(w, "function_length", f->length);
+    set_span(w, "module_name", f->module);
     if (f->has_address)
-        set(object, "address", json_integer((json_int_t)f->address), error);
-    set(object, "reliable", json_boolean(f->reliable), error);
-    return object;
+        set_offset(w, "address", f->address);
+    set_boolean(w, "reliable", f->reliable);
+    close_value(w, '}');
 }
 
-static json_t *trace_json(const struct klog_details *d, const struct klog_trace *t, int *error)
+static void set_registers(struct writer *w, const struct klog_register *registers, size_t n)
 {
-    json_t *object = json_object(), *frames = json_array();
-
-    set_span(object, "label", t->label, error);
-    for (size_t i = 0; i < t->n; i++)
-        if (json_array_append_new(frames, frame_json(&d->frames[t->first + i], error)) < 0)
-            *error = -ENOMEM;
-    set(object, "frames", frames, error);
-    return object;
-}
-
-static json_t *traces_json(const struct klog_details *d, int *error)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < d->n_traces; i++)
-        if (d->traces[i].n > 0 &&
-            json_array_append_new(array, trace_json(d, &d->traces[i], error)) < 0)
-            *error = -ENOMEM;
-    return array;
-}
-
-static json_t *registers_json(const struct klog_details *d, int *error)
-{
-    json_t *object = json_object();
-
-    for (size_t i = 0; i < d->n_registers; i++) {
-        char value[32];
-
-        (void)snprintf(value, sizeof(value), "0x%0*llx",
-                       (int)MIN(d->registers[i].digits, (unsigned)16),
-                       (unsigned long long)d->registers[i].value);
-        set(object, d->registers[i].name, json_string(value), error);
-    }
-    return object;
-}
-
-static json_t *modules_json(const struct klog_module *modules, size_t n, bool names, int *error)
-{
-    json_t *array = json_array();
-
+    if (n == 0)
+        return;
+    key(w, "registers");
+    open_line(w, '{');
     for (size_t i = 0; i < n; i++) {
-        json_t *value;
-
-        if (names) {
-            value = json_span(modules[i].name);
-        } else {
-            value = json_object();
-            set(value, "name", json_span(modules[i].name), error);
-            set_span(value, "flags", modules[i].flags, error);
-        }
-        if (json_array_append_new(array, value) < 0)
-            *error = -ENOMEM;
+        key(w, registers[i].name);
+        (void)strbuf_printf(w->out, "\"0x%0*llx\"", (int)MIN(registers[i].digits, (unsigned)16),
+                            (unsigned long long)registers[i].value);
     }
-    return array;
+    close_value(w, '}');
+}
+
+static void write_trace(struct writer *w, const struct klog_details *d, const struct klog_trace *t)
+{
+    open_value(w, '{');
+    set_span(w, "label", t->label);
+    set_number(w, "cpu", t->who.cpu);
+    set_number(w, "pid", t->who.pid);
+    set_span(w, "comm", t->who.comm);
+    if (t->who.has_rip) {
+        key(w, "rip");
+        write_frame(w, &t->who.rip);
+    }
+    set_registers(w, d->others + t->who.first_register, t->who.n_registers);
+    key(w, "frames");
+    open_value(w, '[');
+    for (size_t i = 0; i < t->n; i++) {
+        start_value(w);
+        write_frame(w, &d->frames[t->first + i]);
+    }
+    close_value(w, ']');
+    close_value(w, '}');
+}
+
+static void set_modules(struct writer *w, const struct klog_details *d)
+{
+    key(w, "modules");
+    open_value(w, '[');
+    for (size_t i = 0; i < d->n_modules; i++) {
+        start_value(w);
+        open_line(w, '{');
+        set_string(w, "name", d->modules[i].name);
+        set_span(w, "flags", d->modules[i].flags);
+        close_value(w, '}');
+    }
+    close_value(w, ']');
+    key(w, "modules_unloaded");
+    open_line(w, '[');
+    for (size_t i = 0; i < d->n_unloaded; i++) {
+        start_value(w);
+        string(w, d->unloaded[i].name);
+    }
+    close_value(w, ']');
 }
 
 /* One letter each; 'G' only says that nothing is proprietary. */
-static json_t *taints_json(struct span taints, int *error)
+static void set_taints(struct writer *w, struct span taints)
 {
-    json_t *array = json_array();
-
+    key(w, "taint_flags");
+    open_line(w, '[');
     for (size_t i = 0; i < taints.n; i++) {
-        char letter[2] = { taints.p[i], '\0' };
-
-        if (letter[0] < 'A' || letter[0] > 'Z' || letter[0] == 'G')
+        if (taints.p[i] < 'A' || taints.p[i] > 'Z' || taints.p[i] == 'G')
             continue;
-        if (json_array_append_new(array, json_string(letter)) < 0)
-            *error = -ENOMEM;
+        start_value(w);
+        string(w, (struct span){ taints.p + i, 1 });
     }
-    return array;
+    close_value(w, ']');
 }
 
-static void set_details(json_t *object, const struct klog_details *d, int *error)
+static void write_details(struct writer *w, const struct klog_details *d)
 {
-    set_number(object, "cpu", d->cpu, error);
-    set_number(object, "pid", d->pid, error);
-    set_number(object, "uid", d->uid, error);
-    set_span(object, "comm", d->comm, error);
-    set_span(object, "kernel_release", d->release, error);
+    set_number(w, "cpu", d->cpu);
+    set_number(w, "pid", d->pid);
+    set_number(w, "uid", d->uid);
+    set_span(w, "comm", d->comm);
+    set_span(w, "kernel_release", d->release);
+    set_span(w, "kernel_build", d->build);
     if (d->taint_known)
-        set(object, "taint_flags", taints_json(d->taints, error), error);
-    set_span(object, "hardware", d->hardware, error);
-    if (d->has_rip)
-        set(object, "rip", frame_json(&d->rip, error), error);
-    if (d->n_registers > 0)
-        set(object, "registers", registers_json(d, error), error);
-    if (d->modules_done) {
-        set(object, "modules", modules_json(d->modules, d->n_modules, false, error), error);
-        set(object, "modules_unloaded", modules_json(d->unloaded, d->n_unloaded, true, error),
-            error);
+        set_taints(w, d->taints);
+    set_span(w, "hardware", d->hardware);
+    if (d->has_address) {
+        key(w, "fault_address");
+        (void)strbuf_printf(w->out, "\"0x%016llx\"", (unsigned long long)d->address);
     }
-    set(object, "stacktraces", traces_json(d, error), error);
+    if (d->has_rip) {
+        key(w, "rip");
+        write_frame(w, &d->rip);
+    }
+    set_span(w, "code", d->code);
+    set_registers(w, d->registers, d->n_registers);
+    if (d->modules_done)
+        set_modules(w, d);
+    key(w, "stacktraces");
+    open_value(w, '[');
+    for (size_t i = 0; i < d->n_traces; i++) {
+        if (d->traces[i].n == 0)
+            continue;
+        start_value(w);
+        write_trace(w, d, &d->traces[i]);
+    }
+    close_value(w, ']');
 }
 
-static json_t *report_json(const struct parsed_report *r, int *error)
+static void set_note(struct writer *w, const struct klog *klog, const struct parsed_report *r)
 {
-    json_t *object = json_object();
+    struct klog_walk walk = klog_note_walk(klog, r);
+    bool any = false;
+    size_t line;
 
-    set(object, "title", json_span(span_str(r->report.title)), error);
-    set(object, "kind", json_string(r->kind), error);
-    set(object, "type", json_string(r->type), error);
-    set_span(object, "crash_function", span_str(r->report.crash_function), error);
-    set(object, "corrupted", json_boolean(r->corrupted), error);
+    key(w, "note");
+    (void)strbuf_char(w->out, '"');
+    while (klog_walk_next(&walk, &line)) {
+        (void)strbuf_append(w->out, "\\n", any ? 2 : 0);
+        escape(w, klog_input_text(&klog->input, line));
+        any = true;
+    }
+    (void)strbuf_char(w->out, '"');
+}
+
+static void write_report(struct writer *w, const struct klog *klog, const struct parsed_report *r)
+{
+    open_value(w, '{');
+    set_string(w, "title", span_str(r->report.title));
+    set_string(w, "kind", span_str(r->kind));
+    set_string(w, "type", span_str(r->type));
+    set_span(w, "crash_function", span_str(r->report.crash_function));
+    set_boolean(w, "corrupted", r->corrupted);
     if (r->corrupted)
-        set(object, "corrupted_reason", json_string(r->why), error);
-    set(object, "panicked", json_boolean(r->report.panic_message != NULL), error);
+        set_string(w, "corrupted_reason", span_str(r->why));
+    set_boolean(w, "panicked", r->report.panic_message != NULL);
     if (r->report.panic_message)
-        set(object, "panic_message", json_span(span_str(r->report.panic_message)), error);
-    set(object, "signature", json_string(r->report.signature), error);
-    set_details(object, &r->details, error);
-    set(object, "stack", json_span(span_str(r->report.stack)), error);
-    set(object, "note", json_span(span_str(r->report.note)), error);
-    set(object, "first_line", json_integer(r->report.first_line), error);
-    set(object, "last_line", json_integer(r->report.last_line), error);
-    return object;
+        set_string(w, "panic_message", span_str(r->report.panic_message));
+    set_string(w, "signature", span_str(r->report.signature));
+    if (!r->shed) {
+        write_details(w, &r->details);
+        set_string(w, "stack", span_str(r->report.stack));
+        set_note(w, klog, r);
+    }
+    set_number(w, "first_line", r->report.first_line);
+    set_number(w, "last_line", r->report.last_line);
+    close_value(w, '}');
 }
 
-static json_t *records_json(const struct klog_input *input, int *error)
+static void set_records(struct writer *w, const struct klog_input *input)
 {
-    json_t *array = json_array();
+    key(w, "records");
+    open_value(w, '[');
+    for (size_t i = 0; i < input->n_records; i++) {
+        const struct klog_record *record = &input->records[i];
 
-    for (size_t i = 0; i < input->n_records; i++)
-        if (json_array_append_new(array, json_pack("{s:s, s:i, s:i, s:i}", "reason",
-                                                   input->records[i].reason, "count",
-                                                   (int)input->records[i].count, "part",
-                                                   (int)input->records[i].part, "line",
-                                                   (int)input->records[i].line)) < 0)
-            *error = -ENOMEM;
-    return array;
+        start_value(w);
+        open_line(w, '{');
+        set_string(w, "reason", span_str(record->reason));
+        set_number(w, "count", record->count);
+        set_number(w, "part", record->part);
+        set_number(w, "line", record->line);
+        close_value(w, '}');
+    }
+    close_value(w, ']');
+}
+
+/* A value's text has its line breaks between values only. */
+static int set_value(struct writer *w, const char *name, const json_t *value)
+{
+    _cleanup_free_ char *text = json_dumps(value, JSON_INDENT(1));
+
+    if (!text)
+        return -ENOMEM;
+    key(w, name);
+    for (const char *p = text; *p; p++) {
+        (void)strbuf_char(w->out, *p);
+        if (*p == '\n')
+            (void)strbuf_char(w->out, ' ');
+    }
+    return 0;
+}
+
+int klog_write_json(const struct klog *klog, const json_t *collected, struct strbuf *out)
+{
+    struct writer w = { .out = out };
+    int r = 0;
+
+    open_value(&w, '{');
+    set_number(&w, "schema", 1);
+    set_records(&w, &klog->input);
+    set_boolean(&w, "panicked", klog->panicked);
+    key(&w, "reports");
+    open_value(&w, '[');
+    for (size_t i = 0; i < klog->n; i++) {
+        start_value(&w);
+        write_report(&w, klog, &klog->reports[i]);
+    }
+    close_value(&w, ']');
+    if (klog->left_out > 0)
+        set_number(&w, "reports_left_out", (int64_t)klog->left_out);
+    key(&w, "primary");
+    if (klog->n > 0)
+        (void)strbuf_dec(out, klog_primary_index(klog));
+    else
+        (void)strbuf_str(out, "null");
+    if (collected)
+        r = set_value(&w, "collected", collected);
+    close_value(&w, '}');
+    (void)strbuf_char(out, '\n');
+    return r < 0 ? r : out->failed;
 }
 
 int klog_to_json(const struct klog *klog, json_t **out)
 {
-    json_t *top = json_object(), *reports = json_array();
-    int error = 0;
+    _cleanup_strbuf_ struct strbuf text = { 0 };
+    int r = klog_write_json(klog, NULL, &text);
 
-    for (size_t i = 0; i < klog->n; i++)
-        if (json_array_append_new(reports, report_json(&klog->reports[i], &error)) < 0)
-            error = -ENOMEM;
-    set(top, "schema", json_integer(1), &error);
-    set(top, "records", records_json(&klog->input, &error), &error);
-    set(top, "panicked", json_boolean(klog->panicked), &error);
-    set(top, "reports", reports, &error);
-    set(top, "primary",
-        klog->n > 0 ? json_integer((json_int_t)klog_primary_index(klog)) : json_null(), &error);
-    if (error < 0) {
-        json_decref(top);
-        return error;
-    }
-    *out = top;
-    return 0;
+    if (r < 0)
+        return r;
+    *out = json_loadb(text.p, text.n, JSON_ALLOW_NUL, NULL);
+    return *out ? 0 : -ENOMEM;
 }

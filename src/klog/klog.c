@@ -11,6 +11,9 @@ enum {
     MAX_HEADLESS = 64,
     MAX_LOOK_AHEAD = 64
 };
+/* What all titles of one log may cost: to take a line and look at it is as dear as to pass over 64
+ * of other contexts. A header has an equal share of what those before it left. */
+enum { COST_TAKEN = 64, COST_OF_LINE = 4 * COST_TAKEN, LEAST_LINES = 32 };
 
 #define PANIC "Kernel panic - not syncing"
 
@@ -40,7 +43,6 @@ static void report_done(struct parsed_report *r)
     free(r->report.comm);
     free(r->report.panic_message);
     free(r->report.stack);
-    free(r->report.note);
     klog_details_done(&r->details);
 }
 
@@ -71,12 +73,18 @@ static bool is_second_header(struct span line)
     return true;
 }
 
+/* Whether a line has a word, told quickly by a byte of it that few lines have. */
+static bool has_word(struct span line, char rare, const char *word)
+{
+    return span_find_byte(line, rare) != SIZE_MAX && span_contains(line, word);
+}
+
 /* No headers, but they end a report's text all the same. */
 static bool is_end(struct span line)
 {
-    return span_contains(line, "vmalloc: allocation failure:") ||
-           span_contains(line, "FAULT_INJECTION: forcing a failure") ||
-           span_contains(line, "FAULT_FLAG_ALLOW_RETRY missing");
+    return has_word(line, ':', "vmalloc: allocation failure:") ||
+           has_word(line, 'F', "FAULT_INJECTION: forcing a failure") ||
+           has_word(line, 'F', "FAULT_FLAG_ALLOW_RETRY missing");
 }
 
 static int find_candidates(const struct klog_input *input, struct candidates *out)
@@ -110,42 +118,46 @@ static bool is_questionable(struct span line)
 {
     struct klog_frame frame;
 
-    return span_contains(line, "? ") && !span_contains(line, "<EOI>") &&
+    return has_word(line, '?', "? ") && !span_contains(line, "<EOI>") &&
            klog_frame_parse(line, &frame) && !frame.reliable;
 }
 
-/* Gathers what a title may use; lines has room for TITLE_MAX_LINES. */
-static void gather_text(const struct klog_input *input, const struct candidates *c, size_t index,
-                        struct title_text *text)
+/* Gathers what a title may use; lines has room for TITLE_MAX_LINES. Returns what it has cost, which
+ * is at most the share. */
+static size_t gather_text(const struct klog_input *input, const struct candidates *c, size_t index,
+                          size_t share, struct title_text *text)
 {
     const struct candidate *header = &c->items[index];
     bool caller = klog_context_has_caller(header->context), nmi = false;
     bool kmsan = span_contains(klog_input_text(input, header->line), "KMSAN");
     size_t next = index + 1, lines = 0;
-    size_t end = MIN(input->n_lines, header->line + KLOG_MAX_SCAN);
+    size_t end = MIN(input->n_lines, header->line + KLOG_MAX_SCAN), cost = 0;
 
     text->n = 0;
-    for (size_t i = header->line; i < end && text->n < TITLE_MAX_LINES; i++) {
+    for (size_t i = header->line; i < end && text->n < TITLE_MAX_LINES && cost < share; i++) {
         struct span line = klog_input_text(input, i);
 
-        while (next < c->n && c->items[next].line < i)
-            next++;
+        cost++;
         if (!klog_same_context(header->context, input->lines[i].context, nmi))
             continue;
+        cost += COST_TAKEN;
+        while (next < c->n && c->items[next].line < i)
+            next++;
         if (i > header->line && !caller &&
             ((next < c->n && c->items[next].line == i && c->items[next].second) || is_end(line)))
-            return;
+            break;
         if (is_questionable(line))
             continue;
         if (++lines > (size_t)(kmsan ? ECHO_LINES_KMSAN : ECHO_LINES) &&
-            (span_contains(line, PANIC) ||
-             span_contains(line, "possible circular locking dependency detected")))
-            return;
-        nmi |= span_contains(line, "Sending NMI from CPU");
-        if (span_contains(line, "Disabling lock debugging due to kernel taint"))
+            (has_word(line, 'K', PANIC) ||
+             has_word(line, 'y', "possible circular locking dependency detected")))
+            break;
+        nmi |= has_word(line, 'S', "Sending NMI from CPU");
+        if (has_word(line, 'D', "Disabling lock debugging due to kernel taint"))
             continue;
         text->lines[text->n++] = i;
     }
+    return cost;
 }
 
 /* The panic's message; false where the line has no panic. */
@@ -257,10 +269,41 @@ static int merge(struct klog *klog, const struct candidate *c, struct span line)
     return 1;
 }
 
+/* What a log tells of last is what one wants to know, and an oops more than a warning: of more
+ * reports than there may be, the oldest go, those behind which the machine went on first. Not the
+ * first ones and the last ones: what began it all is among these, and what ended it among those. */
+static void drop_reports(struct klog *klog, size_t most)
+{
+    size_t excess = klog->n > most ? klog->n - most : 0;
+
+    for (int round = 0; round < 3 && excess > 0; round++) {
+        size_t kept = KLOG_FIRST_REPORTS;
+
+        for (size_t i = KLOG_FIRST_REPORTS; i < klog->n; i++) {
+            struct parsed_report *r = &klog->reports[i];
+            bool goes = excess > 0 && i + KLOG_FIRST_REPORTS < klog->n &&
+                        (round > 1 || !r->report.panic_message) &&
+                        (round > 0 || !(r->flags & HEADER_OOPS));
+
+            if (goes) {
+                report_done(r);
+                excess--;
+                klog->left_out++;
+            } else if (kept++ != i) {
+                klog->reports[kept - 1] = *r;
+            }
+        }
+        klog->n = kept;
+    }
+}
+
 static int add_report(struct klog *klog, const struct candidate *c, struct title_result *title)
 {
     struct parsed_report *reports, *r;
 
+    /* Many at a time, as this moves all that stay. */
+    if (klog->n == 2 * KLOG_MAX_REPORTS)
+        drop_reports(klog, KLOG_MAX_REPORTS);
     if ((klog->n & (klog->n - 1)) == 0) {
         reports = reallocarray(klog->reports, klog->n ? klog->n * 2 : 1, sizeof(*reports));
         if (!reports)
@@ -309,8 +352,9 @@ static bool lockup_panics(const struct klog *klog, const struct candidates *all,
 }
 
 static int take_candidate(struct klog *klog, const struct candidates *all, size_t index,
-                          struct title_text *text)
+                          size_t *budget, struct title_text *text)
 {
+    size_t share = MAX(*budget / (all->n - index), (size_t)LEAST_LINES * COST_TAKEN), cost;
     const struct candidate *c = &all->items[index];
     struct span line = klog_input_text(&klog->input, c->line), message;
     struct title_result title;
@@ -318,13 +362,12 @@ static int take_candidate(struct klog *klog, const struct candidates *all, size_
 
     if (r != 0)
         return r < 0 ? r : 0;
-    if (klog->n == KLOG_MAX_REPORTS)
-        return 0;
     if (c->line + 1 < klog->input.n_lines &&
         span_contains(klog_input_text(&klog->input, c->line + 1),
                       "** replaying previous printk message **"))
         return 0;
-    gather_text(&klog->input, all, index, text);
+    cost = gather_text(&klog->input, all, index, share, text);
+    *budget -= MIN(*budget, cost);
     r = title_make(text, &title);
     if (r == -ENODATA)
         return 0;
@@ -363,7 +406,8 @@ static int take_headless(struct klog *klog, struct title_text *text)
         struct title_result title;
         int r;
 
-        gather_text(&klog->input, &(struct candidates){ &first, 1 }, 0, text);
+        (void)gather_text(&klog->input, &(struct candidates){ &first, 1 }, 0,
+                          (size_t)TITLE_MAX_LINES * COST_OF_LINE, text);
         while (text->n > 1 && text->lines[text->n - 1] >= lost.next)
             text->n--;
         from = lost.found + 1;
@@ -400,15 +444,16 @@ static int parse_input(struct klog *klog)
     _cleanup_(candidates_free) struct candidates candidates = { 0 };
     _cleanup_free_ size_t *lines = calloc(TITLE_MAX_LINES, sizeof(*lines));
     struct title_text text = { .input = &klog->input, .lines = lines };
+    size_t budget = (klog->input.n_lines + TITLE_MAX_LINES) * COST_OF_LINE;
     int r;
 
     repair_first_line(&klog->input);
     r = lines ? find_candidates(&klog->input, &candidates) : -ENOMEM;
-
     for (size_t i = 0; i < candidates.n && r == 0; i++)
-        r = take_candidate(klog, &candidates, i, &text);
-    for (size_t i = 0; i < klog->n && r == 0; i++)
-        r = klog_fill_report(klog, &klog->reports[i]);
+        r = take_candidate(klog, &candidates, i, &budget, &text);
+    drop_reports(klog, KLOG_MAX_REPORTS);
+    if (r == 0)
+        r = klog_fill_reports(klog);
     return r == 0 ? take_headless(klog, &text) : r;
 }
 
@@ -446,17 +491,20 @@ const struct klog_report *klog_primary(const struct klog *klog)
 
 int klog_summary(const struct klog *klog, char **out)
 {
-    const struct klog_report *primary = klog_primary(klog);
     _cleanup_strbuf_ struct strbuf b = { 0 };
-    size_t n = klog->input.n_lines;
+    size_t n = klog->input.n_lines, line;
 
-    if (primary && primary->note[0]) {
-        if (asprintf(out, "%s\n", primary->note) < 0)
-            return -ENOMEM;
-        return 0;
+    if (klog->n > 0) {
+        struct klog_walk walk = klog_note_walk(klog, &klog->reports[klog_primary_index(klog)]);
+
+        while (klog_walk_next(&walk, &line)) {
+            (void)strbuf_span(&b, klog_input_text(&klog->input, line));
+            (void)strbuf_char(&b, '\n');
+        }
     }
-    for (size_t i = n > KLOG_SUMMARY_LINES ? n - KLOG_SUMMARY_LINES : 0; i < n; i++) {
-        (void)strbuf_span(&b, klog_input_text(&klog->input, i));
+    for (line = n > KLOG_SUMMARY_LINES ? n - KLOG_SUMMARY_LINES : 0; klog->n == 0 && line < n;
+         line++) {
+        (void)strbuf_span(&b, klog_input_text(&klog->input, line));
         (void)strbuf_char(&b, '\n');
     }
     *out = strbuf_take(&b);

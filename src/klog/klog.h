@@ -17,7 +17,6 @@ struct klog_report {
     char *comm;
     char *panic_message; /* behind "not syncing: "; NULL where the machine went on */
     char *stack;         /* reliable frames, innermost first: "function+0x1/0x2 [module]" lines */
-    char *note;          /* the report's lines without level, time and caller */
     unsigned first_line, last_line; /* in the text, from 1 */
 };
 
@@ -30,7 +29,11 @@ DEFINE_CLEANUP(struct klog *, klog_free)
 /* The report to file: that of the panic, else the last oops, else the first report; NULL where the
  * log tells of no crash. */
 const struct klog_report *klog_primary(const struct klog *klog);
-/* The caller owns *out. -ENOMEM. */
+/* Appends the report as JSON text, schema 1; collected: what is known beside the log, or NULL.
+ * -ENOMEM, -EFBIG. */
+int klog_write_json(const struct klog *klog, const json_t *collected,
+                    struct strbuf *out) _must_check_;
+/* The same as values, without what was collected. The caller owns *out. -ENOMEM. */
 int klog_to_json(const struct klog *klog, json_t **out) _must_check_;
 /* The excerpt of the log that matters: the primary report's, or the last lines where there is none.
  * The caller frees *out. -ENOMEM. */

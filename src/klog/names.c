@@ -19,13 +19,34 @@ static bool fits(struct span name, struct span pattern)
     return memmem(name.p, name.n, pattern.p, pattern.n) != NULL;
 }
 
+/* The bytes that a text has, one bit for several of them: what lacks one of a pattern's does not
+ * have the pattern in it, and that is known without a search. */
+static uint64_t bytes_of(struct span s)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        bytes |= UINT64_C(1) << (s.p[i] & 63);
+    return bytes;
+}
+
 bool klog_name_in(struct span name, const char *patterns)
 {
-    struct span rest = span_str(patterns), pattern;
+    const uint64_t marks = UINT64_C(1) << ('^' & 63) | UINT64_C(1) << ('$' & 63);
+    uint64_t has = bytes_of(name) | marks;
 
-    while (span_next_word(&rest, &pattern))
-        if (fits(name, pattern))
+    for (const char *p = patterns; *p;) {
+        struct span pattern = { p, 0 };
+        uint64_t bytes = 0;
+
+        for (; *p && *p != ' '; p++)
+            bytes |= UINT64_C(1) << (*p & 63);
+        pattern.n = (size_t)(p - pattern.p);
+        if (*p == ' ')
+            p++;
+        if ((bytes & ~has) == 0 && pattern.n > 0 && fits(name, pattern))
             return true;
+    }
     return false;
 }
 

@@ -141,6 +141,28 @@ static void write_taints(const struct writer *w, const struct klog_details *d)
         (void)strbuf_char(w->out, '\n');
 }
 
+/* The first thing that one looks for: NULL and a member's offset, or a pointer that is none. */
+static void write_fault(const struct writer *w, const struct klog_details *d)
+{
+    if (!d->has_address)
+        return;
+    label(w, "address");
+    (void)strbuf_printf(w->out, "0x%016llx\n", (unsigned long long)d->address);
+}
+
+static void write_kernel(const struct writer *w, const struct klog_details *d)
+{
+    if (d->release.n == 0)
+        return;
+    label(w, "kernel");
+    (void)utf8_append_plain(w->out, d->release);
+    if (d->build.n > 0) {
+        (void)strbuf_char(w->out, ' ');
+        (void)utf8_append_plain(w->out, d->build);
+    }
+    (void)strbuf_char(w->out, '\n');
+}
+
 static void write_memory(const struct writer *w, const struct klog_memory *m)
 {
     if (!m->known)
@@ -272,7 +294,7 @@ static void write_other_events(const struct writer *w, const struct klog *klog, 
     /* An oops stands in its own dump and in the panic's. */
     for (size_t i = 0; i < klog->n; i++)
         others += strcmp(klog->reports[i].report.signature, same) != 0;
-    if (others == 0)
+    if (others == 0 && klog->left_out == 0)
         return;
     heading(w, "Also in this log");
     for (size_t i = 0; i < klog->n && shown < MAX_SHOWN_EVENTS; i++) {
@@ -287,6 +309,9 @@ static void write_other_events(const struct writer *w, const struct klog *klog, 
     }
     if (others > shown)
         (void)strbuf_printf(w->out, "  and %zu more\n", others - shown);
+    if (klog->left_out > 0)
+        (void)strbuf_printf(w->out, "  and %zu between these that there was no room for\n",
+                            klog->left_out);
 }
 
 static int write_advice(const struct writer *w, const struct klog *klog,
@@ -341,10 +366,11 @@ int klog_to_text(const struct klog *klog, const struct klog_view *view, struct s
     field(&w, "what", span_str(klog_explain_title(r)));
     if (strcmp(r->kind, "panic") != 0)
         field(&w, "then", span_str(r->report.panic_message));
+    write_fault(&w, &r->details);
     write_when(&w, view, &scene);
     field(&w, "machine", r->details.hardware.n > 0 ? r->details.hardware : span_str(view->machine));
     field(&w, "system", span_str(view->os));
-    field(&w, "kernel", r->details.release);
+    write_kernel(&w, &r->details);
     write_process(&w, &r->details);
     write_taints(&w, &r->details);
     write_memory(&w, &scene.memory);

@@ -373,10 +373,9 @@ static bool has_later(void *ctx, const char *alternatives)
 
     for (size_t i = 1; i < text->n; i++) {
         struct span rest = span_str(alternatives), part, line = line_at(text, i);
-        char word[64];
 
         while (span_next_field(&rest, '|', &part))
-            if (span_copy(part, word, sizeof(word)) && span_contains(line, word))
+            if (line.n >= part.n && memmem(line.p, line.n, part.p, part.n))
                 return true;
     }
     return false;

@@ -181,17 +181,7 @@ static int read_source(const struct context *context, const char *source, struct
 
 static int render_json(const struct klog *klog, const struct klog_view *view, struct strbuf *out)
 {
-    _cleanup_json_ json_t *top = NULL;
-    _cleanup_free_ char *text = NULL;
-    int r = klog_to_json(klog, &top);
-
-    if (r < 0)
-        return r;
-    text = json_dumps(top, JSON_INDENT(1));
-    if (!text)
-        return -ENOMEM;
-    (void)strbuf_str(out, text);
-    return strbuf_char(out, '\n');
+    return klog_write_json(klog, NULL, out);
 }
 
 typedef int renderer(const struct klog *, const struct klog_view *, struct strbuf *);
