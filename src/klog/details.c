@@ -427,6 +427,7 @@ static int begin_trace(struct klog_details *d, struct span label, bool call_trac
     }
     (void)number_behind(label, " by task ", &d->traces[d->n_traces - 1].who.pid);
     d->in_trace = true;
+    d->behind = false;
     return 0;
 }
 
@@ -435,16 +436,19 @@ static bool take_stack_name(struct klog_details *d, struct span line)
 {
     if (line.n < 3 || line.p[0] != '<' || line.p[line.n - 1] != '>')
         return false;
+    d->behind |= line.p[1] == '/' || span_eq(line, "<EOI>") || span_eq(line, "<<EOE>>");
     if (d->in_trace && d->n_traces > 0 && line.p[1] != '/' &&
         d->traces[d->n_traces - 1].label.n == 0)
         d->traces[d->n_traces - 1].label = (struct span){ line.p + 1, line.n - 2 };
     return true;
 }
 
-static int take_frame(struct klog_details *d, const struct klog_frame *frame)
+static int take_frame(struct klog_details *d, struct span text, struct klog_frame *frame)
 {
     int r;
 
+    /* Old kernels have the mark on the frame's own line. */
+    frame->behind = d->behind || span_starts(text, "<EOI>") || span_starts(text, "<<EOE>>");
     if (d->n_frames == DETAILS_MAX_FRAMES)
         return 0;
     if (!d->in_trace || d->n_traces == 0) {
@@ -456,6 +460,7 @@ static int take_frame(struct klog_details *d, const struct klog_frame *frame)
     if (r < 0)
         return r;
     d->frames[d->n_frames++] = *frame;
+    d->behind = false;
     d->traces[d->n_traces - 1].n++;
     return 0;
 }
@@ -501,6 +506,7 @@ static void take_named(struct klog_details *d, struct span text)
 
     switch (text.n > 0 ? text.p[0] : '\0') {
     case 'B': /* BUG: */
+    case 'O': /* Oops: general protection fault */
     case 'U': /* Unable to handle kernel */
     case 'g': /* general protection fault */
     case 'R': /* Read of size */
@@ -548,7 +554,7 @@ int klog_details_line(struct klog_details *d, struct span line)
 
     /* Most lines of a report are frames, and all else has a colon. */
     if (span_find_byte(text, ':') == SIZE_MAX && !d->in_modules && klog_frame_parse(text, &frame))
-        return take_frame(d, &frame);
+        return take_frame(d, text, &frame);
     if (span_skip(&text, "Modules linked in:")) {
         bool first = !d->modules_done;
 
@@ -572,7 +578,7 @@ int klog_details_line(struct klog_details *d, struct span line)
     if (is_register_line(text))
         return d->user_registers ? 0 : take_registers(d, text);
     if (klog_frame_parse(text, &frame))
-        return take_frame(d, &frame);
+        return take_frame(d, text, &frame);
     if (span_find_byte(text, ':') != SIZE_MAX && span_contains(text, "omm: "))
         take_cpu_line(d, text);
     else if (span_starts(text, "Not tainted") || span_starts(text, "Tainted: "))

@@ -62,6 +62,7 @@ struct klog_details {
     size_t n_traces;
     /* while lines are taken */
     bool in_modules, modules_done, in_trace, user_registers;
+    bool behind;          /* the stack of an interrupt or exception has ended */
     bool announced;       /* next is known: the CPU's line came, its trace did not yet */
     struct klog_who next; /* the next trace's */
     enum { OWN_REGISTERS, TRACE_REGISTERS, NEXT_REGISTERS } dump; /* whose they are */

@@ -286,18 +286,61 @@ static void hash_span(uint64_t *hash, struct span s)
     *hash = (*hash ^ '\n') * UINT64_C(0x100000001b3);
 }
 
+static struct span name_of(const struct klog_frame *f, char room[KLOG_MAX_DEMANGLED])
+{
+    return klog_strip_syscall(klog_function_name(f->function, room));
+}
+
+/* Where the frames of the signature begin. A CPU that loops is caught anywhere in its loop: only
+ * what is outwards of the title's function is the same each time. What an NMI has found hung lies
+ * behind the NMI's own frames; a crash inside of an interrupt lies before what that interrupted. */
+static size_t first_hashed(const struct parsed_report *r, const struct klog_trace *trace)
+{
+    const struct klog_frame *frames = r->details.frames + trace->first;
+    char room[KLOG_MAX_DEMANGLED];
+    size_t first = 0;
+
+    for (size_t i = 0; i < trace->n && (r->flags & HEADER_ANCHOR) && r->report.crash_function; i++)
+        if (frames[i].reliable && span_eq(name_of(&frames[i], room), r->report.crash_function))
+            return i + 1;
+    for (size_t i = 1; i < trace->n && strcmp(r->kind, "panic") == 0 && first == 0; i++)
+        if (frames[i].behind && span_eq(trace->label, "NMI"))
+            first = i;
+    return first;
+}
+
+/* The way to the crash: the functions below the helpers, up to where the kernel was entered. */
+static void hash_way(const struct parsed_report *r, const struct klog_trace *trace, uint64_t *hash)
+{
+    size_t first = first_hashed(r, trace);
+    unsigned hashed = 0;
+
+    for (size_t i = first; i < trace->n && hashed < SIGNATURE_FRAMES; i++) {
+        const struct klog_frame *f = &r->details.frames[trace->first + i];
+        char room[KLOG_MAX_DEMANGLED];
+        struct span name = name_of(f, room);
+        bool entry = klog_is_entry(name);
+
+        if (i > first && (f->behind || (entry && f->reliable && hashed > 0)))
+            break;
+        if (!f->reliable || entry || klog_is_helper(name, NULL))
+            continue;
+        hash_span(hash, name);
+        hashed++;
+    }
+}
+
 static int make_stack(struct parsed_report *r)
 {
     const struct klog_trace *trace = klog_details_stack(&r->details);
     _cleanup_strbuf_ struct strbuf stack = { 0 };
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-    unsigned hashed = 0;
 
     hash_span(&hash, span_str(r->report.title));
+    if (trace && !r->corrupted)
+        hash_way(r, trace, &hash);
     for (size_t i = 0; trace && i < trace->n; i++) {
         const struct klog_frame *f = &r->details.frames[trace->first + i];
-        char demangled[KLOG_MAX_DEMANGLED];
-        struct span name = klog_function_name(f->function, demangled);
 
         if (!f->reliable || stack.n > KLOG_MAX_STACK)
             continue;
@@ -307,10 +350,6 @@ static int make_stack(struct parsed_report *r)
         if (f->module.n > 0)
             (void)strbuf_printf(&stack, " [%.*s]", (int)MIN(f->module.n, (size_t)128), f->module.p);
         (void)strbuf_char(&stack, '\n');
-        if (hashed < SIGNATURE_FRAMES && !r->corrupted && !klog_is_helper(name, NULL)) {
-            hash_span(&hash, name);
-            hashed++;
-        }
     }
     if (stack.n > 0)
         stack.p[--stack.n] = '\0';

@@ -11,6 +11,7 @@ struct klog_frame {
     uint64_t address;   /* where the kernel prints one */
     bool has_address;
     bool reliable; /* no '?' before it */
+    bool behind;   /* the first on another stack: that of what was interrupted */
 };
 
 /* The frame that a line of a trace holds: "[<ffffffff8105c2e5>] ? f+0x1a/0x40 [m 0123…]". 32-bit

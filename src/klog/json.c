@@ -88,8 +88,8 @@ static void escape(struct writer *w, struct span s)
         if (s.n == 0 || is_plain(s.p[0]))
             continue;
         c = (unsigned char)span_take(&s, 1).p[0];
-        if (c == '"' || c == '\\' || c == '\t') {
-            const char pair[2] = { '\\', c == '\t' ? 't' : (char)c };
+        if (c == '"' || c == '\\' || c == '\t' || c == '\n') {
+            const char pair[2] = { '\\', c == '\t' ? 't' : c == '\n' ? 'n' : (char)c };
 
             (void)strbuf_append(w->out, pair, sizeof(pair));
         } else {

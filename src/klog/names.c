@@ -191,6 +191,19 @@ bool klog_is_anchor(struct span name)
     return false;
 }
 
+bool klog_is_entry(struct span name)
+{
+    return klog_name_in(name,
+                        "^do_syscall_ ^do_fast_syscall ^do_int80 ^__do_fast_syscall ^x64_sys_call "
+                        "^ia32_sys_call ^entry_ ^system_call ^sysenter_ ^tracesys ^asm_ ^el0_ "
+                        "^el0t_ ^invoke_syscall ^ret_fast_syscall ^el1_irq ^el1_interrupt "
+                        "^el1h_64_irq ^__irq_svc ^ret_from_ ^kthread$ ^worker_thread$ "
+                        "^process_one_work$ ^process_scheduled_works$ ^smpboot_thread_fn$ "
+                        "^run_ksoftirqd$ ^__do_softirq$ ^do_softirq ^handle_softirqs$ ^irq_exit "
+                        "^__irq_exit apic_timer_interrupt$ common_interrupt$ ^do_idle$ "
+                        "^cpu_startup_entry$ ^start_secondary$ ^start_kernel$ ^secondary_startup");
+}
+
 bool klog_is_waiting(struct span name)
 {
     return klog_name_in(name,

@@ -19,5 +19,7 @@ struct span klog_function_name(struct span function, char buf[KLOG_MAX_DEMANGLED
 struct span klog_strip_syscall(struct span name);
 /* Where work is handed out: what a looping CPU was called from. */
 bool klog_is_anchor(struct span name);
+/* Where the kernel is entered, or a thread of it begins: what all crashes on this way have. */
+bool klog_is_entry(struct span name);
 /* A frame of waiting itself, below which is who waits. */
 bool klog_is_waiting(struct span name);

@@ -143,6 +143,116 @@ def test_signature_has_no_hash_of_a_build():
     assert (first["title"], first["signature"]) == (second["title"], second["signature"])
 
 
+WHO = "CPU: 1 PID: 777 Comm: game Not tainted 6.11.11-valve1 #1 0123abc\n"
+NULL = "BUG: kernel NULL pointer dereference, address: 0000000000000008\nOops: 0000 [#1] SMP\n" + WHO
+LOCKUP = "watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [game:777]\n" + WHO
+SYSCALL = " vfs_write+0x100/0x400\n ksys_write+0x6d/0xf0\n{}do_syscall_64+0x82/0x190\n" \
+          " entry_SYSCALL_64_after_hwframe+0x76/0x7e\n </TASK>\n"
+IN_IRQ = " <IRQ>\n spiwheel_timer+0x55/0x90 [spiwheel]\n call_timer_fn+0x24/0x130\n"
+
+
+def oops(head, rip, trace):
+    return head + f"RIP: 0010:{rip}+0x12/0x40 [spiwheel]\nRAX: 0000000000000000\nCall Trace:\n{trace}" \
+        "---[ end trace 0000000000000000 ]---\n"
+
+
+def in_task(frames, between=" "):
+    return " <TASK>\n" + "".join(f" {name}+0x1/0x9 [spiwheel]\n" for name in frames) + SYSCALL.format(between)
+
+
+def over(mark, *frames):
+    """A crash in an interrupt, with the task that it interrupted."""
+    return IN_IRQ + mark + "".join(f" {name}+0x12/0x40\n" for name in frames) + " </TASK>\n"
+
+
+IDLE = over(" </IRQ>\n <TASK>\n", "asm_sysvec_apic_timer_interrupt", "cpuidle_enter_state", "do_idle")
+FAULT = over(" </IRQ>\n <TASK>\n", "asm_sysvec_apic_timer_interrupt", "shmem_fault", "handle_mm_fault")
+SAME_BUG = {
+    "a system call, in a kernel with one function more": (
+        oops(NULL, "spiwheel_read", in_task(["spiwheel_ioctl"])),
+        oops(NULL, "spiwheel_read", in_task(["spiwheel_ioctl"], " x64_sys_call+0x1/0x2\n "))),
+    "a loop that is caught in two places": (
+        oops(LOCKUP, "inner_a", in_task(["step_one", "spiwheel_write"])),
+        oops(LOCKUP, "inner_b", in_task(["step_two", "step_three", "spiwheel_write"]))),
+    "a loop that is caught in its own function": (
+        oops(LOCKUP, "inner_a", in_task(["step_one", "spiwheel_write"])),
+        oops(LOCKUP, "spiwheel_write", in_task([]))),
+    "an interrupt of two tasks": (oops(NULL, "spiwheel_irq", IDLE), oops(NULL, "spiwheel_irq", FAULT)),
+    "an interrupt, as old kernels print it": (
+        oops(NULL, "spiwheel_irq", IN_IRQ + " <EOI>  apic_wait+0x1/0x2\n f+0x1/0x2\n"),
+        oops(NULL, "spiwheel_irq", IN_IRQ + " <EOI>  shmem_fault+0x1/0x2\n g+0x1/0x2\n")),
+    "another compiler": (
+        oops(NULL, "spiwheel_read", in_task(["spiwheel_ioctl"])),
+        oops(NULL, "spiwheel_read", in_task(["spiwheel_ioctl.llvm.1234"]))),
+}
+
+
+@pytest.mark.parametrize("name", SAME_BUG)
+def test_one_bug_has_one_signature(name):
+    first, other = (primary(report(text.encode())) for text in SAME_BUG[name])
+    assert first["title"] == other["title"] and not first["corrupted"]
+    assert first["stack"] != other["stack"]
+    assert first["signature"] == other["signature"]
+
+
+DIFFERENT = {
+    "callers in the interrupt": [IN_IRQ, IN_IRQ.replace("spiwheel_timer", "spiwheel_retry")],
+    "callers in the task": [in_task(["spiwheel_ioctl"]), in_task(["spiwheel_open"])],
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_another_way_has_another_signature(name):
+    first, other = (primary(report(oops(NULL, "spiwheel_read", t).encode())) for t in DIFFERENT[name])
+    assert first["title"] == other["title"]
+    assert first["signature"] != other["signature"]
+
+
+def test_hard_lockups_differ_by_what_hung():
+    """Before it, the NMI's frames are the same in all of them."""
+    nmi = "Kernel panic - not syncing: Hard LOCKUP\n" + WHO + "Call Trace:\n <NMI>\n panic+0x1/0x2\n" \
+        " nmi_panic+0x1/0x2\n watchdog_hardlockup_check+0x1/0x2\n </NMI>\n"
+    first, other = (primary(report((nmi + in_task([name])).encode())) for name in ("spin_a", "spin_b"))
+    assert first["title"] == other["title"]
+    assert first["signature"] != other["signature"]
+
+
+# --- traces of others
+
+def test_traces_say_whose_they_are():
+    """A dump inside a trace is the trace's; one of another CPU is of the trace behind it."""
+    text = oops(NULL, "spiwheel_irq", IN_IRQ + " </IRQ>\n <TASK>\n asm_common_interrupt+0x26/0x40\n"
+                "RIP: 0010:cpuidle_enter_state+0xdc/0x410\nRAX: 0000000000000007\n"
+                " cpuidle_enter+0x2d/0x40\n </TASK>\n").replace("---[ end", "NMI backtrace for cpu 5\n"
+                "CPU: 5 PID: 12 Comm: kworker/5:0 Not tainted 6.11.11-valve1 #1\n"
+                "RIP: 0010:spin+0x1/0x2\nRDX: 0000000000000009\nCall Trace:\n waiter+0x1/0x2\n"
+                "task:steam state:D stack:0 pid:99 tgid:99 ppid:1\nCall Trace:\n schedule+0x1/0x2\n---[ end")
+    found = primary(report(text.encode()))
+    own, nmi, task = found["stacktraces"]
+    assert (own["cpu"], own["pid"], own["comm"]) == (1, 777, "game")
+    assert own["rip"]["function_name"] == "cpuidle_enter_state"
+    assert own["registers"] == {"rax": "0x0000000000000007"}
+    assert (nmi["cpu"], nmi["pid"], nmi["comm"]) == (5, 12, "kworker/5:0")
+    assert nmi["rip"]["function_name"] == "spin" and nmi["registers"] == {"rdx": "0x0000000000000009"}
+    assert (task.get("cpu"), task["pid"], task["comm"]) == (None, 99, "steam")
+    assert found["rip"]["function_name"] == "spiwheel_irq"
+    assert found["registers"] == {"rax": "0x0000000000000000"}
+    assert found["kernel_build"] == "#1 0123abc"
+
+
+@pytest.mark.parametrize("line, address", [
+    ("BUG: kernel NULL pointer dereference, address: 0000000000000018", 0x18),
+    ("BUG: unable to handle page fault for address: ffffb0a0c0a3fd80", 0xffffb0a0c0a3fd80),
+    ("BUG: unable to handle kernel NULL pointer dereference at           (null)", 0),
+    ("BUG: unable to handle kernel paging request at ffffeb04", 0xffffeb04),
+    ("Unable to handle kernel paging request at virtual address dfff800000000000", 0xdfff800000000000),
+    ("Oops: general protection fault, probably for non-canonical address 0xdead000000000122: 0000 [#1]",
+     0xdead000000000122)])
+def test_fault_address(line, address):
+    found = primary(report((line + "\n" + WHO + "RIP: 0010:f+0x1/0x2\nCall Trace:\n g+0x1/0x2\n").encode()))
+    assert int(found["fault_address"], 16) == address
+
+
 # --- the nasty: no crash, no hang
 
 NASTY = {
