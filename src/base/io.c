@@ -33,6 +33,37 @@ int fd_read_all(int fd, size_t max, struct strbuf *out)
     }
 }
 
+int fd_read_tail(int fd, size_t max, struct strbuf *out)
+{
+    struct stat st;
+    int r, more = 0;
+
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        off_t at = lseek(fd, 0, SEEK_CUR);
+
+        if (at >= 0 && st.st_size - at > (off_t)max) {
+            if (lseek(fd, st.st_size - (off_t)max, SEEK_SET) < 0)
+                return -errno;
+            more = 1;
+        }
+    }
+    /* One that grows meanwhile, or a pipe: all but the last is forgotten, a good part at a time. */
+    while ((r = fd_read_all(fd, max * 2 - out->n - 1, out)) == -EFBIG) {
+        memmove(out->p, out->p + (out->n - max), max);
+        out->n = max;
+        more = 1;
+    }
+    if (r < 0)
+        return r;
+    if (out->n > max) {
+        memmove(out->p, out->p + (out->n - max), max);
+        out->n = max;
+        out->p[max] = '\0';
+        more = 1;
+    }
+    return more;
+}
+
 int fd_write_all(int fd, const void *p, size_t n)
 {
     const char *at = p;

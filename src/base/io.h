@@ -10,6 +10,9 @@
 /* Appends all that fd gives until its end; -EFBIG when that is more than max bytes (what was read
  * so far is then in out). Sizes are not trusted: files of /proc and /sys say 0 or 4096. */
 int fd_read_all(int fd, size_t max, struct strbuf *out) _must_check_;
+/* Appends at most the last `max` bytes; 1 where there were more before them. out is empty at first,
+ * and holds up to twice as much for a while where fd is no regular file. */
+int fd_read_tail(int fd, size_t max, struct strbuf *out) _must_check_;
 int fd_write_all(int fd, const void *p, size_t n) _must_check_;
 /* A regular file below dirfd, read as by fd_read_all. Symbolic links are not followed; anything but
  * a regular file is -EINVAL. */

@@ -25,6 +25,7 @@ struct source {
     const struct context *as_sent; /* NULL: it is explained as it is */
     struct outgoing sent;          /* the ZIP that would leave */
     bool is_core;                  /* it is the memory itself */
+    bool cut;                      /* the beginning of the log is not in it */
     size_t crashes;                /* that the source has; the newest is explained */
     char machine[128], os[128], signature[32];
     char vmcore[PATH_MAX]; /* the dump of the memory; "": none is known */
@@ -98,6 +99,15 @@ static int read_pstore(const struct root *root, const char *path, struct source 
     return pstore_event_text(&events.items[events.n - 1], &s->log);
 }
 
+/* The end of a log is what it is read for. */
+static int read_log(int fd, struct source *s)
+{
+    int r = fd_read_tail(fd, MAX_LOG, &s->log);
+
+    s->cut = r > 0;
+    return MIN(r, 0);
+}
+
 /* A report ZIP, a vmcore, or a log as text: a file tells by its first bytes which it is. */
 static int read_file(int fd, struct source *s)
 {
@@ -115,7 +125,7 @@ static int read_file(int fd, struct source *s)
     }
     if (pread(fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic) ||
         memcmp(magic, "PK\3\4", 4) != 0)
-        return fd_read_all(fd, MAX_LOG, &s->log);
+        return read_log(fd, s);
     if (s->as_sent)
         r = as_sent_zip(s->as_sent, fd, &s->sent);
     if (r == 0)
@@ -163,7 +173,7 @@ static int read_source(const struct context *context, const char *source, struct
     int r;
 
     if (strcmp(source, "-") == 0)
-        return fd_read_all(STDIN_FILENO, MAX_LOG, &s->log);
+        return read_log(STDIN_FILENO, s);
     fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0 && errno == ENOENT)
         fd = report_open(&context->root, &context->config, source);
@@ -252,7 +262,8 @@ static int read_sent_log(struct source *s)
     return r < 0 ? r : report_zip_read(s->sent.fd, MAX_LOG, is_wanted, take_member, s);
 }
 
-/* What is read of a source that is longer than MAX_LOG is explained all the same. */
+/* What is read of a source that is longer than MAX_LOG is explained all the same; of a ZIP that is
+ * the beginning of a member. */
 static int load(const struct context *context, const char *name, struct source *s)
 {
     int r = read_source(context, name, s);
@@ -261,6 +272,8 @@ static int load(const struct context *context, const char *name, struct source *
         log_warning("%s is longer than 64 MiB; the rest is not read", name);
         r = 0;
     }
+    if (s->cut)
+        log_warning("%s is longer than 64 MiB; only its end is read", name);
     if (r == 0 && s->as_sent && s->sent.fd < 0)
         r = read_sent_log(s);
     if (r == -ENODATA)

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from test_klog import primary, report
-from tree import TOP
+from tree import TOP, program
 
 PLAIN = TOP / "build/main/src/kdump-steamos"  # sanitizers cost time and memory of their own
 CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
@@ -150,3 +150,24 @@ def test_peak_memory_of_a_dense_log(tmp_path, make, n, form):
 
     used = peak("report", form, "-o", str(tmp_path / "out"), str(log)) - peak("--version")
     assert used <= 4 * log.stat().st_size
+
+
+@pytest.mark.parametrize("how", ["file", "pipe"])
+def test_of_a_log_that_is_too_long_the_end_is_read(tmp_path, how):
+    """A crash is at the end of a log; the lines before the last 64 MiB are not read."""
+    log = tmp_path / "log"
+    line = b"<6>[    1.000000] " + b"x" * 4077 + b"\n"
+    with log.open("wb") as out:
+        out.write(stamped(OOPS).encode().replace(b"spiwheel_read_axis", b"lost_in_the_mist"))
+        for _ in range(50):
+            out.write(line * 700)  # 143 MB: a pipe's bytes are moved twice
+        out.write(stamped(OOPS + [PANIC]).encode())
+    command = [program(), "report", "--text", "-" if how == "pipe" else str(log)]
+    with log.open("rb") as data:
+        cat = subprocess.Popen(["cat"], stdin=data, stdout=subprocess.PIPE)
+        done = subprocess.run(command, stdin=cat.stdout, capture_output=True, check=True, timeout=120)
+        cat.stdout.close()
+        cat.wait()
+    assert b"in spiwheel_read_axis" in done.stdout
+    assert b"lost_in_the_mist" not in done.stdout
+    assert b"only its end is read" in done.stderr
