@@ -4,12 +4,15 @@
 
 Unit tests and fuzz replays run from the sanitizer build (build/check), whole verbs run on directory
 trees with that build's program and send reports to servers of others (npm packages, below
-build/peers), and virtual machines run what an installation would have (build/main). --fast leaves the virtual machines out; further arguments go to pytest.
+build/peers), libFuzzer looks for half a minute for a log that breaks its reader, and virtual machines
+run what an installation would have (build/main). --fast leaves the virtual machines out; further
+arguments go to pytest.
 """
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +21,7 @@ import xml.etree.ElementTree as ElementTree
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CHECK = os.path.join(TOP, "build", "check")
 MAIN = os.path.join(TOP, "build", "main")
+FUZZ_SECONDS = "30"
 TAP_LINE = re.compile(r"^(ok|not ok) \d+(.*)$", re.MULTILINE)
 
 
@@ -65,6 +69,16 @@ def run_pytest(path, arguments, env):
     return total - failures - errors - skipped, failed, skipped
 
 
+def run_fuzz():
+    """libFuzzer on the reader of kernel logs, with the corpus beside the checkout as its seeds."""
+    if not shutil.which("clang"):
+        print("fuzz: skipped, there is no clang")
+        return 0, 0, 1
+    status = subprocess.run(["/usr/bin/python3", os.path.join(TOP, "test", "fuzz", "run.py"),
+                             FUZZ_SECONDS, "fuzz_klog"], cwd=TOP).returncode
+    return int(status == 0), int(status != 0), 0
+
+
 def main():
     arguments = sys.argv[1:]
     fast = "--fast" in arguments
@@ -79,7 +93,7 @@ def main():
         "KDUMP_STEAMOS": os.path.join(MAIN, "src", "kdump-steamos"),
         "RECEIVER": os.path.join(MAIN, "tools", "receiver", "receiver"),
     }
-    stages = [("units", run_meson),
+    stages = [("units", run_meson), ("fuzz", run_fuzz),
               ("trees", lambda: run_pytest("tree", arguments, sanitized)),
               ("peers", lambda: run_pytest("peers", arguments, sanitized))]
     if not fast:
