@@ -6,9 +6,10 @@ enum { MAX_DEPTH = 64 };
 /* Members of a report (doc/formats.md) that are names of code, numbers, or words of ours. What is
  * quoted from the log by itself (a title, a trace's label) is not. */
 static const char *const structure[] = {
-    "kind",  "type",           "crash_function", "signature",        "taint_flags",
-    "rip",   "registers",      "modules",        "modules_unloaded", "frames",
-    "stack", "kernel_release", "vendor",         "product",          "board",
+    "kind",          "type",           "crash_function", "signature",        "taint_flags",
+    "rip",           "registers",      "modules",        "modules_unloaded", "frames",
+    "stack",         "kernel_release", "vendor",         "product",          "board",
+    "fault_address", "code",
 };
 
 static bool is_structure(const char *key)

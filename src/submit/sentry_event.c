@@ -234,7 +234,7 @@ static json_t *tags_json(const struct sentry_source *s, const json_t *report)
 static json_t *extra_json(const struct sentry_source *s, const json_t *report)
 {
     static const char *const keys[] = { "modules", "modules_unloaded", "taint_flags",
-                                        "panic_message", "alt_titles" };
+                                        "panic_message" };
     struct span note = cut_lines(s->note, SENTRY_MAX_NOTE);
     json_t *extra = json_object(), *text;
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The corpus of real kernel logs, where it lies beside the checkout: what was reached stays reached."""
 
-import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -17,8 +17,8 @@ PLAIN = TOP / "build/main/src/kdump-steamos"
 # Percent, of all groups but the foreign architectures; the score is of 100.
 FLOORS = {
     "title": 99.3, "type": 100, "function": 100, "intact flag": 99.6, "panicked": 100,
-    "negative": 100, "corrupted flag": 98.4, "corrupted head": 100, "frame recall": 99.9,
-    "frame precision": 99.9, "stack text": 98.8, "fields": 99.7, "note recall": 99.5,
+    "negative": 100, "corrupted flag": 98.4, "corrupted head": 100, "frame recall": 99.96,
+    "frame precision": 99.97, "stack text": 98.86, "fields": 99.7, "note recall": 99.56,
     "signature same": 100, "signature apart": 100, "variant title": 100, "survived": 100,
 }
 SCORE = 99.65
@@ -55,14 +55,14 @@ def test_memory_is_bounded_by_the_log(tmp_path):
     log.write_text(lines + "<1>[  200.000000] BUG: kernel NULL pointer dereference, address: 0\n"
                    "<4>[  200.000001] RIP: 0010:f+0x1/0x2\n<4>[  200.000002] Call Trace:\n"
                    "<4>[  200.000003]  g+0x1/0x2\n")
-    if not PLAIN.exists():
-        pytest.skip("needs the plain build")
+    if not PLAIN.exists() or not shutil.which("time"):
+        pytest.skip("needs the plain build and GNU time")
 
     def peak(*arguments):
-        pid = os.spawnv(os.P_NOWAIT, str(PLAIN), [str(PLAIN), *arguments])
-        _, status, usage = os.wait4(pid, 0)
-        assert status == 0
-        return usage.ru_maxrss << 10
+        """GNU time, for what is started from here inherits this interpreter's own peak."""
+        done = subprocess.run(["/usr/bin/time", "-f", "%M", str(PLAIN), *arguments],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
+        return int(done.stderr.splitlines()[-1]) << 10
 
     base = peak("--version")
     out = str(tmp_path / "out")
