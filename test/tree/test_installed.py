@@ -112,6 +112,18 @@ def test_what_waits_for_the_network_sees_what_it_brings(units):
             assert path not in ("/etc", "/run", "/etc/ssl", "/etc/default", "/run/systemd")
 
 
+def test_what_is_writable_is(units):
+    """Of a path that ProtectSystem= makes read-only, ReadWritePaths= of the very same path is no
+    exception (systemd 252): GRUB's configuration could not be written."""
+    protected = {"yes": {"/usr", "/boot", "/efi"}, "full": {"/usr", "/boot", "/efi", "/etc"}}
+    for path in units.glob("*.service"):
+        text = path.read_text()
+        level = re.search(r"^ProtectSystem=(\w+)$", text, re.MULTILINE)
+        wanted = " ".join(re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE)).split()
+        assert not {name.lstrip("-") for name in wanted} & protected.get(
+            level[1] if level else "", set()), path.name
+
+
 def test_the_preset_enables_what_can_be_enabled(installed, units):
     preset = installed / "usr/lib/systemd/system-preset/80-kdump-steamos.preset"
     named = set(re.findall(r"^enable (\S+)$", preset.read_text(), re.MULTILINE))
