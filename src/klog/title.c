@@ -1,378 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "klog/title.h"
 #include "klog/frame.h"
-#include "klog/names.h"
+#include "klog/title_search.h"
 
 enum { FRAMES_NEAR_START = 15, MIN_BARE_FRAMES = 3 };
-
-static struct span line_at(const struct title_text *text, size_t i)
-{
-    return klog_input_text(text->input, text->lines[i]);
-}
-
-/* A frame with '?' is a value that lies on the stack, not a call. '?' behind <EOI> marks none. */
-static bool reliable_frame(struct span line, struct klog_frame *out)
-{
-    return klog_frame_parse(line, out) && (out->reliable || span_contains(line, "<EOI>"));
-}
-
-/* Where the search stands, and what it has found. */
-struct search {
-    const struct title_text *text;
-    size_t at; /* the next line to look at */
-    struct span names[TITLE_MAX_CANDIDATES];
-    size_t n;
-    char demangled[16 * KLOG_MAX_DEMANGLED]; /* what names point into, but for the log */
-    size_t n_demangled;
-    bool fault_injected;
-    bool uncertain; /* the names are of another CPU than the one that reports */
-};
-
-static void add_name(struct search *s, struct span function)
-{
-    char *room = s->demangled + s->n_demangled;
-
-    if (s->n_demangled + KLOG_MAX_DEMANGLED <= sizeof(s->demangled))
-        function = klog_function_name(function, room);
-    else
-        function = klog_function_base(function);
-    if (function.p == room)
-        s->n_demangled += function.n;
-    if (span_eq(function, "should_fail") || span_eq(function, "should_failslab"))
-        s->fault_injected = true;
-    if (s->n < TITLE_MAX_CANDIDATES && function.n > 0)
-        s->names[s->n++] = function;
-}
-
-/* PowerPC's "--- interrupt: 700 at f+0x2c/0x70", where a warning traps */
-static enum klog_ip parse_interrupt(struct span line, struct klog_frame *out)
-{
-    uint64_t number;
-
-    if (!span_skip(&line, "--- interrupt: ") || !span_take_hex(&line, &number) ||
-        !span_skip(&line, " at ") || !klog_frame_parse(line, out))
-        return KLOG_IP_NONE;
-    return KLOG_IP_FRAME;
-}
-
-/* R */
-static bool find_ip(struct search *s, bool warning)
-{
-    for (; s->at < s->text->n; s->at++) {
-        struct klog_frame frame;
-        enum klog_ip ip = klog_ip_parse(line_at(s->text, s->at), &frame);
-
-        if (ip == KLOG_IP_NONE && warning)
-            ip = parse_interrupt(line_at(s->text, s->at), &frame);
-
-        if (ip == KLOG_IP_NONE)
-            continue;
-        if (ip == KLOG_IP_FRAME)
-            add_name(s, frame.function);
-        s->at++;
-        return true;
-    }
-    return false;
-}
-
-static bool ends_kmsan_trace(struct span line)
-{
-    return span_starts(line, "Local variable") || span_starts(line, "Uninit was created at") ||
-           span_contains(line, "created at:");
-}
-
-/* F: the frames from here to the next start of a trace. */
-static void take_frames(struct search *s, bool kmsan)
-{
-    for (; s->at < s->text->n; s->at++) {
-        struct span line = line_at(s->text, s->at), callee;
-        struct klog_frame frame;
-
-        if (klog_starts_trace(line) || (kmsan && ends_kmsan_trace(line)))
-            return;
-        callee = klog_frame_callee(line);
-        if (callee.n > 0)
-            add_name(s, callee);
-        if (reliable_frame(line, &frame))
-            add_name(s, frame.function);
-    }
-}
-
-static bool is_call_trace(struct span line)
-{
-    if (line.n > 512)
-        line.n = 512;
-    return span_contains(line, "Call Trace:") || span_contains(line, "Call trace:") ||
-           span_contains(line, "Backtrace:");
-}
-
-/* T */
-static bool take_trace(struct search *s)
-{
-    for (; s->at < s->text->n; s->at++)
-        if (is_call_trace(line_at(s->text, s->at))) {
-            s->at++;
-            take_frames(s, false);
-            return true;
-        }
-    return false;
-}
-
-/* The function behind word on the next line that has it so. */
-static bool find_behind(struct search *s, const char *word)
-{
-    for (; s->at < s->text->n; s->at++) {
-        struct span line = line_at(s->text, s->at);
-        size_t at = span_find(line, word);
-        struct klog_frame frame;
-
-        if (at == SIZE_MAX)
-            continue;
-        (void)span_take(&line, at + strlen(word));
-        if (!klog_frame_parse(line, &frame))
-            continue;
-        add_name(s, frame.function);
-        s->at++;
-        return true;
-    }
-    return false;
-}
-
-/* b: "[<ffffffff81234567>] f+0x1/0x2" */
-static bool find_bracketed(struct search *s)
-{
-    for (; s->at < s->text->n; s->at++) {
-        struct span line = span_trim(line_at(s->text, s->at));
-        struct klog_frame frame;
-
-        if (!span_starts(line, "[<") || !klog_frame_parse(line, &frame))
-            continue;
-        add_name(s, frame.function);
-        s->at++;
-        return true;
-    }
-    return false;
-}
-
-static struct span leading_name(struct span s)
-{
-    size_t n = 0;
-
-    while (n < s.n && (byte_is_alnum(s.p[n]) || s.p[n] == '_' || s.p[n] == '.'))
-        n++;
-    return (struct span){ s.p, n };
-}
-
-/* K: "data-race in f / g" */
-static struct span name_behind_in(struct span words)
-{
-    size_t at;
-
-    if ((at = span_find(words, " in ")) == SIZE_MAX)
-        return (struct span){ NULL, 0 };
-    do
-        (void)span_take(&words, at + strlen(" in "));
-    while ((at = span_find(words, " in ")) != SIZE_MAX);
-    return leading_name(words);
-}
-
-/* l */
-static void find_last_function(struct search *s)
-{
-    static const char word[] = "last function: ";
-
-    for (; s->at < s->text->n; s->at++) {
-        struct span line = line_at(s->text, s->at);
-        size_t at = span_find(line, word);
-
-        if (at == SIZE_MAX)
-            continue;
-        (void)span_take(&line, at + strlen(word));
-        add_name(s, leading_name(line));
-        return;
-    }
-}
-
-static bool go_behind(struct search *s, const char *const *words, size_t n)
-{
-    for (size_t i = s->at; i < s->text->n; i++)
-        for (size_t w = 0; w < n; w++)
-            if (span_contains(line_at(s->text, i), words[w])) {
-                s->at = i + 1;
-                return true;
-            }
-    return false;
-}
-
-/* I: a stall's own trace is that of the interrupt which saw it; what it interrupted comes below. */
-static void take_stall(struct search *s)
-{
-    static const char *const timer[] = { "apic_timer_interrupt" };
-    static const char *const nmi[] = { "NMI backtrace for cpu" };
-    static const char *const others[] = { "apic_timer_interrupt", "Exception stack",
-                                          "el1h_64_irq" };
-    size_t start = s->at;
-
-    if (go_behind(s, timer, ARRAY_SIZE(timer)) && find_ip(s, false)) {
-        take_frames(s, false);
-        if (s->n > 0)
-            return;
-    }
-    s->at = start;
-    s->n = 0;
-    if (go_behind(s, others, ARRAY_SIZE(others)))
-        take_frames(s, false);
-    if (s->n > 0)
-        return;
-    /* Another CPU has seen the stall: where the stalled one was, an NMI has shown. */
-    s->at = start;
-    s->uncertain = go_behind(s, nmi, ARRAY_SIZE(nmi)) && find_ip(s, false);
-    if (s->uncertain) {
-        take_frames(s, false);
-        (void)take_trace(s);
-    }
-}
-
-/* W */
-static bool any_useful(const struct search *s, const char *skip)
-{
-    for (size_t i = 0; i < s->n; i++)
-        if (!klog_is_helper(s->names[i], skip))
-            return true;
-    return false;
-}
-
-static void take_warning(struct search *s, const char *skip)
-{
-    size_t start = s->at;
-
-    if (find_ip(s, true))
-        take_frames(s, false);
-    if (any_useful(s, skip))
-        return;
-    s->at = start;
-    (void)take_trace(s);
-}
-
-static void gather(struct search *s, const struct klog_header *header,
-                   const struct klog_capture *capture)
-{
-    static const char *const page[] = { "page last allocated" };
-    static const char *const unsafe[] = { "which became HARDIRQ-irq-unsafe at",
-                                          "which became SOFTIRQ-irq-unsafe at",
-                                          "irq-unsafe at:", "-irq-safe at:" };
-    bool kmsan = strcmp(header->kind, "kmsan") == 0;
-
-    for (const char *source = header->sources; *source; source++) {
-        switch (*source) {
-        case 'H':
-            add_name(s, capture->h);
-            break;
-        case 'R':
-            if (!find_ip(s, false))
-                return; /* no candidate at all, not even from the trace */
-            break;
-        case 'T':
-            (void)take_trace(s);
-            break;
-        case 'F':
-            take_frames(s, kmsan);
-            break;
-        case 'a':
-            (void)find_behind(s, "at: ");
-            break;
-        case 't':
-            (void)go_behind(s, (const char *const[]){ "takes" }, 1);
-            (void)find_behind(s, "at: ");
-            break;
-        case 'b':
-            (void)find_bracketed(s);
-            break;
-        case 'A':
-            if (go_behind(s, page, ARRAY_SIZE(page)))
-                take_frames(s, false);
-            break;
-        case 'u':
-            if (go_behind(s, unsafe, ARRAY_SIZE(unsafe)))
-                take_frames(s, false);
-            break;
-        case 'l':
-            find_last_function(s);
-            break;
-        case 'K':
-            add_name(s, name_behind_in(capture->k));
-            break;
-        case 'I':
-            take_stall(s);
-            break;
-        case 'W':
-            take_warning(s, header->skip);
-            break;
-        default:
-            break;
-        }
-    }
-}
-
-static struct span choose_by_anchor(const struct search *s, const char *skip)
-{
-    struct span before = { NULL, 0 };
-
-    for (size_t i = 0; i < s->n; i++) {
-        struct span name = s->names[i], bare;
-
-        if (klog_is_helper(name, skip))
-            continue;
-        bare = klog_strip_syscall(name);
-        if (span_contains(name, "smp_call_function"))
-            return SPAN("smp_call_function");
-        if (klog_is_anchor(bare) || klog_is_anchor(name))
-            return before.n > 0 ? before : name;
-        before = name;
-    }
-    return (struct span){ NULL, 0 };
-}
-
-static struct span choose_waiter(const struct search *s, const char *skip)
-{
-    static const char *const rcu[] = { "synchronize_rcu", "synchronize_srcu", "synchronize_net",
-                                       "synchronize_sched" };
-
-    for (size_t i = 0; i < s->n; i++) {
-        if (klog_is_helper(s->names[i], skip))
-            continue;
-        if (span_contains(s->names[i], "rtnl_lock"))
-            return s->names[i];
-        for (size_t k = 0; k < ARRAY_SIZE(rcu); k++)
-            if (span_contains(s->names[i], rcu[k]))
-                return SPAN("synchronize_rcu");
-    }
-    for (size_t i = 0; i < s->n; i++)
-        if (!klog_is_waiting(s->names[i]) && !klog_is_helper(s->names[i], skip))
-            return s->names[i];
-    return (struct span){ NULL, 0 };
-}
-
-static struct span choose(const struct search *s, const struct klog_header *header)
-{
-    if (header->flags & HEADER_ANCHOR)
-        return klog_strip_syscall(choose_by_anchor(s, header->skip));
-    if (header->flags & HEADER_HUNG)
-        return klog_strip_syscall(choose_waiter(s, header->skip));
-    for (size_t i = 0; i < s->n; i++)
-        if ((header->flags & HEADER_NO_HELPERS) || !klog_is_helper(s->names[i], header->skip))
-            return klog_strip_syscall(s->names[i]);
-    return (struct span){ NULL, 0 };
-}
-
-/* ---- the title ---- */
 
 static bool has_later(void *ctx, const char *alternatives)
 {
     const struct title_text *text = ctx;
 
     for (size_t i = 1; i < text->n; i++) {
-        struct span rest = span_str(alternatives), part, line = line_at(text, i);
+        struct span rest = span_str(alternatives), part, line = title_line(text, i);
 
         while (span_next_field(&rest, '|', &part))
             if (line.n >= part.n && memmem(line.p, line.n, part.p, part.n))
@@ -389,9 +26,9 @@ static bool has_stack(const struct title_text *text)
     for (size_t i = 0; i < text->n; i++) {
         struct klog_frame frame;
 
-        if (klog_starts_trace(line_at(text, i)))
+        if (klog_starts_trace(title_line(text, i)))
             return true;
-        if (klog_frame_parse(line_at(text, i), &frame) && ++frames == MIN_BARE_FRAMES)
+        if (klog_frame_parse(title_line(text, i), &frame) && ++frames == MIN_BARE_FRAMES)
             return true;
     }
     return false;
@@ -405,10 +42,10 @@ static bool has_empty_trace(const struct title_text *text)
     for (size_t i = 0; i < text->n; i++) {
         bool found = false;
 
-        if (!klog_starts_trace(line_at(text, i)))
+        if (!klog_starts_trace(title_line(text, i)))
             continue;
         /* Other CPUs' traces come behind the report's own; an idle one may have none. */
-        if (is_call_trace(line_at(text, i))) {
+        if (title_is_call_trace(title_line(text, i))) {
             if (seen)
                 continue;
             seen = true;
@@ -416,7 +53,7 @@ static bool has_empty_trace(const struct title_text *text)
         if (text->n - i - 1 < 2)
             return true;
         for (size_t k = i + 1; k < text->n && k <= i + FRAMES_NEAR_START && !found; k++) {
-            struct span line = line_at(text, k);
+            struct span line = title_line(text, k);
             struct klog_frame frame;
 
             if (klog_starts_trace(line))
@@ -451,7 +88,7 @@ static bool has_stamp(struct span title)
 static const char *direction(const struct title_text *text)
 {
     for (size_t i = 0; i < text->n; i++) {
-        struct span line = line_at(text, i);
+        struct span line = title_line(text, i);
 
         if (span_contains(line, "Read of size") || span_contains(line, "Read at addr"))
             return "Read";
@@ -521,7 +158,8 @@ static bool known_words(struct span line)
     return false;
 }
 
-static void judge(const struct title_text *text, const struct search *s, struct title_result *out)
+static void judge(const struct title_text *text, const struct title_search *s,
+                  struct title_result *out)
 {
     bool wants_function = strstr(out->header->title, "{f}") != NULL;
     unsigned flags = out->header->flags;
@@ -568,9 +206,9 @@ static int clean_title(struct title_result *out)
 
 int title_make(const struct title_text *text, struct title_result *out)
 {
-    struct search s = { .text = text };
+    struct title_search s = { .text = text };
     struct klog_capture capture;
-    struct span line = line_at(text, 0), shown;
+    struct span line = title_line(text, 0), shown;
     void *ctx;
     int r;
 
@@ -581,16 +219,16 @@ int title_make(const struct title_text *text, struct title_result *out)
         r = known_words(line) ? own_words(line, out) : -ENODATA;
         return r;
     }
-    gather(&s, out->header, &capture);
-    out->function = choose(&s, out->header);
+    title_gather(&s, out->header, &capture);
+    out->function = title_choose(&s, out->header);
     if (out->function.n == 0 && strstr(out->header->title, "{f}") == NULL) {
         static const struct klog_header any = { .sources = "T", .kind = "" };
 
         /* A title that names a function of its own, or none: then the trace's. */
-        out->function = name_behind_in(span_str(out->header->title));
+        out->function = title_name_behind_in(span_str(out->header->title));
         s.n = s.at = 0;
-        if (out->function.n == 0 && take_trace(&s))
-            out->function = choose(&s, &any);
+        if (out->function.n == 0 && title_take_trace(&s))
+            out->function = title_choose(&s, &any);
     }
     /* What another CPU shows is for people; the title stays that of no function. */
     shown = out->function.n > 0 && !s.uncertain ? out->function : SPAN("corrupted");
@@ -613,20 +251,20 @@ int title_make_headless(const struct title_text *text, struct title_result *out)
                                     warning = { .title = "crash in {f}",
                                                 .sources = "RFT",
                                                 .kind = "other" };
-    struct search s = { .text = text };
+    struct title_search s = { .text = text };
     bool warned = false;
 
     for (size_t i = 0; i < text->n && !warned; i++)
-        warned = span_contains(line_at(text, i), " __warn+0x");
+        warned = span_contains(title_line(text, i), " __warn+0x");
     *out = (struct title_result){ .header = warned ? &warning : &oops,
                                   .corrupted = true,
                                   .why = "the header is lost" };
-    gather(&s, out->header, &(struct klog_capture){ { NULL, 0 }, { NULL, 0 } });
-    out->function = choose(&s, out->header);
+    title_gather(&s, out->header, &(struct klog_capture){ { NULL, 0 }, { NULL, 0 } });
+    out->function = title_choose(&s, out->header);
     /* Without the registers, too: then what the trace has. */
     for (s.at = s.n = 0; out->function.n == 0 && s.at < text->n; s.at++) {
-        take_frames(&s, false);
-        out->function = choose(&s, out->header);
+        title_take_frames(&s, false);
+        out->function = title_choose(&s, out->header);
     }
     (void)strbuf_str(&out->title, "crash in ");
     keep_function(out);
