@@ -274,7 +274,8 @@ int klog_input_read(struct span log, struct klog_input *out)
     if (r == 0 &&
         (segments.n > 1 || input.n_records > 0 || memchr(log.p ? log.p : "", '\0', log.n) ||
          memchr(log.p ? log.p : "", '\033', log.n))) {
-        qsort(segments.items, segments.n, sizeof(*segments.items), by_age);
+        if (segments.n > 0)
+            qsort(segments.items, segments.n, sizeof(*segments.items), by_age);
         r = index_segments(&x, &segments);
     } else if (r == 0) {
         r = index_text(&x, log, 1);
