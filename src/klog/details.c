@@ -86,7 +86,9 @@ static void take_taint(struct klog_details *d, struct span s)
     if (tainted)
         letters = (struct span){ s.p, (size_t)(release.p + start - s.p) };
     (void)span_take(&release, start);
-    (void)span_skip(&release, "("); /* up to 2.6.28: "Not tainted (2.6.27-7 #1)" */
+    /* up to 2.6.28: "Not tainted (2.6.27-7 #1)" */
+    if (span_skip(&release, "(") && span_ends(s, ")"))
+        s.n--;
     /* Letters only: the release is missing. */
     if (hash != SIZE_MAX && release.n > 0 && !is_letters(release)) {
         d->release = release;
