@@ -16,6 +16,10 @@ BACKUP = 33   # sectors of the GPT's copy at the end
 BUSES = {
     "virtio": (["virtio-blk-pci,drive=target"], ["virtio_pci", "virtio_blk"], "/dev/vdc1"),
     "nvme": (["nvme,drive=target,serial=1"], ["nvme"], "/dev/nvme0n1p1"),
+    # A drive that says it may have more than one controller: the kernel puts a device of its own
+    # above its paths, which has no parent.
+    "nvme_multipath": (["nvme-subsys,id=subsystem", "nvme,subsys=subsystem,serial=1",
+                        "nvme-ns,drive=target"], ["nvme"], "/dev/nvme0n1p1"),
     "ahci": (["ide-hd,drive=target,bus=ide.0"], ["ahci", "sd_mod"], "/dev/sda1"),
     "usb": (["qemu-xhci,id=xhci", "usb-storage,bus=xhci.0,drive=target"],
             ["xhci_pci", "usb_storage", "sd_mod"], "/dev/sda1"),
@@ -62,9 +66,10 @@ def _mbr(sectors, signature):
 
 
 class Disk:
-    """A raw image: .path, and the partition's .uuid and .partuuid."""
+    """A raw image: .path, and the partition's .uuid and .partuuid. second: a btrfs has another
+    disk, .second, without a partition table."""
 
-    def __init__(self, path, fstype, *, mib=256, table="gpt", mkfs=()):
+    def __init__(self, path, fstype, *, mib=256, table="gpt", mkfs=(), second=False):
         self.path, self.fstype = path, fstype
         self.size = mib << 20
         sectors = self.size // SECTOR
@@ -80,7 +85,13 @@ class Disk:
             file.truncate(self.size - (START + BACKUP) * SECTOR)
         name = {"xfs": "uuid=" + self.uuid, "vfat": self.uuid.replace("-", "")}.get(fstype, self.uuid)
         program = guests.which(command[0])
-        guests.run([program, *command[1:], name, *mkfs, image])
+        self.second = path + ".second" if second else None
+        more = []
+        if second:
+            more = [self.second]
+            with open(self.second, "wb") as file:
+                file.truncate(self.size)
+        guests.run([program, *command[1:], name, *mkfs, image, *more])
         with open(path, "wb") as disk, open(image, "rb") as part:
             disk.truncate(self.size)
             disk.write(head)

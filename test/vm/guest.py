@@ -33,7 +33,7 @@ ROOT_MODULES += ["nvme", "ahci", "sd_mod", "crc32_generic", "btrfs", "f2fs", "xf
 # busybox has applets of these names too: the real ones come first.
 KMOD_LINKS = ["modprobe", "insmod", "rmmod", "lsmod", "modinfo", "depmod"]
 # Programs of the host that the guest has when the host has them.
-OPTIONAL_PROGRAMS = ["dmidecode", "strace", "bash", "makedumpfile"]
+OPTIONAL_PROGRAMS = ["dmidecode", "strace", "bash", "makedumpfile", "btrfs"]
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A machine with a crash kernel: a target disk, a capture image made here, and what was captured."""
+"""A machine with a crash kernel: a target disk, and what was captured on it.
+
+ArmedMachine is armed by the program itself, with the kdump folder on the target: image, command line
+and all. KdumpMachine gets an image that is made here, for what the program would not make: targets
+that are not there, programs that fail.
+"""
 
 import dataclasses
 import gzip
@@ -9,6 +14,7 @@ import subprocess
 
 import disks
 import guest as guests
+import handheld
 import qemu
 
 CAPTURE = os.path.join(guests.BUILD, "src", "capture", "capture")
@@ -71,12 +77,13 @@ def make_image(kernel, configuration, modules, files=None):
 
 
 class Crash:
-    """Parameters of a machine that crashes once into its crash kernel, and comes back."""
+    """Parameters of a machine that crashes once into its crash kernel, and comes back. configuration:
+    the image's /kdump.conf, or of an ArmedMachine /etc/default/kdump."""
 
     def __init__(self, name, *, bus="virtio", fstype="ext4", crashkernel=CRASHKERNEL, kind="null",
                  by="UUID", configuration=None, modules=None, files=None, full=False, before="",
                  cmdline="", capture_cmdline="", disk=None, qemu_args=(), fast=True, ram=512,
-                 read_only=False, spoil=None, programs=(), image=None):
+                 read_only=False, spoil=None, programs=(), image=None, options="", subvolume=""):
         self.__dict__.update({key: value for key, value in locals().items() if key != "self"})
 
 
@@ -87,14 +94,23 @@ class KdumpMachine(qemu.Machine):
         name = f"kdump-{crash.name}-{guest.kernel.series}"
         folder = os.path.join(guests.OUTPUT, name)
         self.crash = crash
-        device, driver, self.partition = disks.BUSES[crash.bus]
-        self.devices = device
+        self.devices, _, self.partition = disks.BUSES[crash.bus]
         options = {"table": "mbr" if crash.bus == "ahci" else "gpt"} | (crash.disk or {})
         # The constructor of a machine empties its folder.
         os.makedirs(guests.OUTPUT, exist_ok=True)
         self.disk = disks.Disk(folder + ".target", crash.fstype, **options)
         if crash.spoil:
             crash.spoil(self.disk)
+        files = self._files(guest)
+        super().__init__(guest, name, [self._job(), self._look()], files=files, mem="",
+                         ram=crash.ram, fast=crash.fast, home_mib=1024 if crash.full else 256,
+                         cmdline=f"crashkernel={crash.crashkernel} {crash.cmdline}")
+        os.rename(folder + ".target", os.path.join(self.folder, "target.img"))
+        self.disk.path = os.path.join(self.folder, "target.img")
+
+    def _files(self, guest):
+        """What the first boot needs: the crash kernel, its image, and what loads both."""
+        crash = self.crash
         configuration = {
             "TARGET": f"UUID={self.disk.uuid}" if crash.by == "UUID"
                       else f"PARTUUID={self.disk.partuuid}",
@@ -103,7 +119,7 @@ class KdumpMachine(qemu.Machine):
         } | (crash.configuration or {})
         modules = crash.modules
         if modules is None:
-            modules = driver + disks.FILE_SYSTEMS[crash.fstype][1]
+            modules = disks.BUSES[crash.bus][1] + disks.FILE_SYSTEMS[crash.fstype][1]
         files = dict(crash.files or {})
         for program in crash.programs:
             files |= program_files(program)
@@ -113,12 +129,7 @@ class KdumpMachine(qemu.Machine):
         with open(guest.kernel.image, "rb") as file:
             files = {"k/vmlinuz": file.read(), "k/image": image}
         with open(loader(), "rb") as file:
-            files["k/kexec_load"] = file.read()
-        super().__init__(guest, name, [self._job(), self._look()], files=files, mem="",
-                         ram=crash.ram, fast=crash.fast, home_mib=1024 if crash.full else 256,
-                         cmdline=f"crashkernel={crash.crashkernel} {crash.cmdline}")
-        os.rename(folder + ".target", os.path.join(self.folder, "target.img"))
-        self.disk.path = os.path.join(self.folder, "target.img")
+            return files | {"k/kexec_load": file.read()}
 
     def _job(self):
         crash = self.crash
@@ -131,13 +142,21 @@ class KdumpMachine(qemu.Machine):
                 "cat /sys/kernel/kexec_crash_loaded >/home/out/1/loaded\ndmesg >/home/out/1/before\n"
                 f"date -u +%Y%m%d%H%M%S >/home/out/1/time\nsync\ncrash {crash.kind}\n")
 
+    def _modules(self):
+        names = disks.BUSES[self.crash.bus][1] + disks.FILE_SYSTEMS[self.crash.fstype][1]
+        return "".join(f"modprobe {name} 2>/dev/null\n" for name in names)
+
+    def _mount(self, options, place):
+        """Commands; a btrfs on two disks has to be told of the other."""
+        if self.disk.second:
+            options += ",device=/dev/vdd"
+        return (f"mkdir -p {place}\nmount -t {self.crash.fstype} -o {options} {self.partition} {place}"
+                " || echo vm: the target does not mount\n")
+
     def _look(self):
         """What the second boot does: everything in the folder goes where the host can read it."""
-        crash = self.crash
-        driver, filesystem = disks.BUSES[crash.bus][1], disks.FILE_SYSTEMS[crash.fstype][1]
-        loads = "".join(f"modprobe {name} 2>/dev/null\n" for name in driver + filesystem)
-        return (loads + f"mkdir /tmp/t\nmount -t {crash.fstype} -o ro {self.partition} /tmp/t || "
-                "echo vm: the target does not mount\n"
+        options = f"ro,subvol={self.crash.subvolume}" if self.crash.subvolume else "ro"
+        return (self._modules() + self._mount(options, "/tmp/t") +
                 f": >/home/out/2/list; if cd /tmp/t/{FOLDER}; then\n"
                 "find . -exec stat -c '%a %s %n' {} + >/home/out/2/list\n"
                 "cp -r . /home/out/2/kdump\ncd /\nfi\numount /tmp/t\n")
@@ -148,6 +167,9 @@ class KdumpMachine(qemu.Machine):
         command += ["-drive", f"if=none,id=target,format=raw,file={self.folder}/target.img{access}"]
         for device in self.devices:
             command += ["-device", device]
+        if self.disk.second:
+            command += ["-drive", f"if=none,id=second,format=raw,file={self.disk.second}",
+                        "-device", "virtio-blk-pci,drive=second"]
         return command + list(self.crash.qemu_args)
 
     # ---- afterwards ----
@@ -174,12 +196,43 @@ class KdumpMachine(qemu.Machine):
             return file.read()
 
 
-def run(guest, crash, timeout=150):
+class ArmedMachine(KdumpMachine):
+    """A machine whose owner mounts the target disk, has the kdump folder on it, and arms."""
+
+    def _files(self, guest):
+        return {}
+
+    def _job(self):
+        crash = self.crash
+        settings = {"USE_PSTORE_RAM": "0", "KDUMP_FOLDER": f"/mnt/{FOLDER}", "LOG_SUBMISSION": "0"}
+        options = crash.options or "rw"
+        mount = self._mount(options, "/mnt")
+        if crash.subvolume:
+            mount += (f"btrfs -q subvolume create /mnt/{crash.subvolume}\numount /mnt\n" +
+                      self._mount(f"{options},subvol={crash.subvolume}", "/mnt"))
+        return (self._modules() + mount + f"mkdir -p /mnt/{FOLDER}\n" +
+                handheld.configure("http://127.0.0.1:9", **settings | (crash.configuration or {})) +
+                f"modprobe crashme\n{crash.before}\n"
+                "for verb in initrd arm status; do\n"
+                "kdump-steamos $verb >/home/out/1/$verb 2>&1\necho $? >/home/out/1/$verb.status\n"
+                "sed \"s/^/vm: $verb: /\" /home/out/1/$verb\ndone\n"
+                f"cp /mnt/{FOLDER}/*.img /home/out/1/\n"
+                "cat /sys/kernel/kexec_crash_loaded >/home/out/1/loaded\ndmesg >/home/out/1/before\n"
+                f"date -u +%Y%m%d%H%M%S >/home/out/1/time\nsync\ncrash {crash.kind}\n")
+
+    def image(self):
+        """Path of the capture image that the program made."""
+        folder = os.path.join(self.home, "out/1")
+        names = [name for name in os.listdir(folder) if name.endswith(".img")]
+        assert len(names) == 1, (names, self.read("out/1/initrd"))
+        return os.path.join(folder, names[0])
+
+
+def run(guest, crash, timeout=150, machine=KdumpMachine):
     """The machine after its crash and its second boot."""
     if not os.path.exists(CAPTURE):
         raise guests.GuestError("the capture program is not built; make does that")
-    machine = KdumpMachine(guest, crash)
-    return machine.run(timeout=timeout)
+    return machine(guest, crash).run(timeout=timeout)
 
 
 def peer_dmesg(program, core, work):

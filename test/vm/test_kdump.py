@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A crash, the crash kernel, and what it saved: on buses and file systems, and when all goes wrong.
 
-The whole matrix runs with KDUMP_MATRIX=1 (make check-vm), otherwise a part of it that has every bus,
-file system and kernel.
+The matrix, the full dumps and the smallest reservation are the program's own doing, from `initrd`
+on; where something is to go wrong, the image is made here. The whole matrix runs with KDUMP_MATRIX=1
+(make check-vm), otherwise a part of it that has every bus, file system and kernel.
 """
 
 import datetime
@@ -17,8 +18,7 @@ from scenario import uses
 
 WHOLE = os.environ.get("KDUMP_MATRIX") == "1"
 SOME = {("virtio", "ext4", "6.12"), ("nvme", "btrfs", "6.1"), ("ahci", "f2fs", "6.1"),
-        ("nvme", "f2fs", "6.12"), ("usb", "xfs", "6.1"), ("sd", "vfat", "6.12")}
-FILTER = {"MAKEDUMPFILE": "makedumpfile -l -d 31"}
+        ("nvme_multipath", "ext4", "6.12"), ("usb", "xfs", "6.1"), ("sd", "vfat", "6.12")}
 # The crash kernel is started by the oops, before the panic that would follow it says a word.
 DIED = "BUG: kernel NULL pointer dereference"
 PANIC = "Kernel panic - not syncing"
@@ -28,6 +28,14 @@ def scenario(**parameters):
     """A scenario of one crash."""
     def run(guest):
         return kdump.run(guest, kdump.Crash(**parameters))
+    run.__name__ = "kdump-" + parameters["name"]
+    return run
+
+
+def armed(**parameters):
+    """The same, armed by the program."""
+    def run(guest):
+        return kdump.run(guest, kdump.Crash(**parameters), machine=kdump.ArmedMachine)
     run.__name__ = "kdump-" + parameters["name"]
     return run
 
@@ -73,21 +81,28 @@ def matrix():
     places = [(bus, fstype) for bus in ("virtio", "nvme", "ahci")
               for fstype in ("ext4", "btrfs", "f2fs")]
     places += [("usb", "xfs"), ("usb", "ext4"), ("sd", "vfat"), ("sd", "ext4"), ("nvme", "xfs"),
-               ("virtio", "vfat")]
+               ("virtio", "vfat"), ("nvme_multipath", "ext4")]
     for bus, fstype in places:
-        run = scenario(name=f"{bus}-{fstype}", bus=bus, fstype=fstype,
-                       by="PARTUUID" if bus in ("nvme", "ahci", "sd") else "UUID",
-                       disk={"mib": 512} if fstype == "xfs" else None,
-                       configuration={"WAIT_SECONDS": 20})
+        run = armed(name=f"{bus}-{fstype}", bus=bus, fstype=fstype,
+                    disk={"mib": 512} if fstype == "xfs" else None)
         for series in ("6.1", "6.12"):
             if WHOLE or (bus, fstype, series) in SOME:
                 yield f"{bus}_{fstype}_{series.replace('.', '_')}", run, series
+
+
+def check_armed(machine):
+    """All that the program did before the crash went well."""
+    for verb in ("initrd", "arm", "status"):
+        assert machine.read(f"out/1/{verb}.status").strip() == "0", machine.read(f"out/1/{verb}")
+    assert "armed: a crash starts the crash kernel (kdump)" in machine.read("out/1/arm")
+    assert machine.read("out/1/loaded").strip() == "1"
 
 
 def add_matrix():
     """A test function for each place of the matrix: a scenario's tests are told apart by marks."""
     for place, run, series in matrix():
         def test(outcome):
+            check_armed(outcome)
             check_log(outcome)
             assert not os.path.exists(os.path.join(outcome.capture(), "vmcore"))
         test.__name__ = "test_log_is_saved_" + place
@@ -96,17 +111,48 @@ def add_matrix():
 
 add_matrix()
 
+subvolume = armed(name="subvolume", bus="nvme", fstype="btrfs", subvolume="@home",
+                  options="rw,compress=zstd")
+two_disks = armed(name="two-disks", fstype="btrfs", disk={"second": True})
+# An identifier of the partition, in both kinds of tables, for an image that knows no other.
+gpt_entry = scenario(name="gpt-entry", bus="nvme", by="PARTUUID", disk={"table": "gpt"})
+mbr_entry = scenario(name="mbr-entry", bus="ahci", by="PARTUUID", disk={"table": "mbr"})
+
+
+@uses(subvolume, series="6.1")
+def test_log_is_saved_in_the_subvolume_that_was_mounted(outcome):
+    check_armed(outcome)
+    check_log(outcome)
+
+
+@uses(two_disks, series="6.12")
+def test_log_is_saved_on_a_btrfs_of_two_disks(outcome):
+    check_armed(outcome)
+    check_log(outcome)
+
+
+@uses(gpt_entry, series="6.12")
+def test_target_by_its_entry_in_a_gpt(outcome):
+    check_log(outcome)
+
+
+@uses(mbr_entry, series="6.1")
+def test_target_by_its_entry_in_an_mbr(outcome):
+    check_log(outcome)
+
+
 # ---- full dumps ----
 
-full_ext4 = scenario(name="full-ext4", full=True, configuration=FILTER, disk={"mib": 512},
-                     programs=["makedumpfile"])
-full_btrfs = scenario(name="full-btrfs", full=True, configuration=FILTER, disk={"mib": 512},
-                      programs=["makedumpfile"], fstype="btrfs", bus="nvme",
-                      crashkernel="128M")
+# With the default filter, in the default reservations.
+full_ext4 = armed(name="full-ext4", configuration={"FULL_COREDUMP": "1"}, full=True,
+                  disk={"mib": 512})
+full_btrfs = armed(name="full-btrfs", configuration={"FULL_COREDUMP": "1"}, full=True,
+                   disk={"mib": 512}, fstype="btrfs", bus="nvme", crashkernel="112M")
 
 
 def check_full(machine):
     need("makedumpfile", "crash", "drgn")
+    check_armed(machine)
     check_log(machine)
     core = os.path.join(machine.capture(), "vmcore")
     assert os.path.getsize(core) < 200 << 20
@@ -117,12 +163,12 @@ def check_full(machine):
 
 
 @uses(full_ext4, series="6.1")
-def test_full_dump_to_ext4_in_the_default_reservation(outcome):
+def test_full_dump_to_ext4_in_96_mib(outcome):
     check_full(outcome)
 
 
 @uses(full_btrfs, series="6.12")
-def test_full_dump_to_btrfs(outcome):
+def test_full_dump_to_btrfs_in_the_default_reservation(outcome):
     check_full(outcome)
 
 
@@ -179,17 +225,28 @@ def test_five_level_paging(outcome):
 
 # ---- memory ----
 
-smallest = scenario(name="smallest", crashkernel="88M")
-too_small = scenario(name="too-small", crashkernel="72M")
+smallest = armed(name="smallest", crashkernel="88M")
+too_small = armed(name="too-small", crashkernel="72M")
 
 
 @uses(smallest, series="6.1")
 def test_log_is_saved_in_88_mib(outcome):
+    check_armed(outcome)
     check_log(outcome)
 
 
 @uses(too_small, series="6.1")
 def test_too_little_memory_still_reboots(outcome):
+    """The crash kernel starts, has no memory for its image, panics of that, and so reboots."""
+    assert outcome.read("out/1/loaded").strip() == "1"
+    before, after = outcome.serial().split("vm: crash null")
+    crash_kernel = after.split("vm: boot 2,")[0]
+    assert DIED in crash_kernel
+    panic = crash_kernel.split(DIED)[1]
+    assert "Linux version 6.1" in panic
+    assert "Out of memory and no killable processes" in panic
+    assert "Kernel panic - not syncing: System is deadlocked on memory" in panic
+    assert "kdump-steamos:" not in panic
     check_came_back(outcome)
     assert not outcome.captures()
 
