@@ -153,23 +153,23 @@ static int tell_copy(uint64_t offset)
     return t - copy_start > TOTAL_SECONDS ? -ETIMEDOUT : 0;
 }
 
-static int copy_core(const struct vmcore *v, int dir)
+static int copy_core(int dir)
 {
-    _cleanup_close_ int from = -1, to = -1;
-    uint64_t size = 0, free_bytes = room(dir);
+    _cleanup_close_ int from = open("/proc/vmcore", O_RDONLY | O_CLOEXEC), to = -1;
+    uint64_t size, free_bytes = room(dir);
+    off_t end = from >= 0 ? lseek(from, 0, SEEK_END) : -1;
 
-    for (unsigned i = 0; i < v->n_loads; i++)
-        if (__builtin_add_overflow(size, v->loads[i].filesz, &size))
-            return -EFBIG;
+    if (end < 0)
+        return -errno;
+    size = (uint64_t)end;
     /* Zero pages are not written, but how many there are is not known before. */
     if (size > free_bytes) {
         say("vmcore: no room for a copy as it is: up to %llu MiB, %llu MiB free",
             (unsigned long long)mib(size), (unsigned long long)mib(free_bytes));
         return -ENOSPC;
     }
-    from = open("/proc/vmcore", O_RDONLY | O_CLOEXEC);
     to = openat(dir, FULL_INCOMPLETE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (from < 0 || to < 0)
+    if (to < 0)
         return -errno;
     say("vmcore: copying up to %llu MiB as they are", (unsigned long long)mib(size));
     copy_start = copy_told = uptime();
@@ -193,7 +193,7 @@ static int finish(int dir)
     return 0;
 }
 
-int full_dump(const struct conf *conf, const struct vmcore *v, int dir, const char *path)
+int full_dump(const struct conf *conf, int dir, const char *path)
 {
     int r;
 
@@ -208,7 +208,7 @@ int full_dump(const struct conf *conf, const struct vmcore *v, int dir, const ch
         if (partial)
             say("vmcore: removed %llu MiB of a dump that is not whole",
                 (unsigned long long)mib((uint64_t)st.st_size));
-        r = copy_core(v, dir);
+        r = copy_core(dir);
         if (r == -ENOSPC)
             (void)unlinkat(dir, FULL_INCOMPLETE, 0);
     }

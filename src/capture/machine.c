@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "capture/machine.h"
@@ -25,9 +26,14 @@ enum {
 
 static int console_fd = -1;
 static bool console_is_kmsg; /* the kernel's log, which takes one line a write */
-/* Monotonic seconds at which the guardian reboots; shared with it. */
-static volatile int64_t *deadline;
+/* What PID 1 and the guardian both know. */
+static struct {
+    volatile int64_t deadline; /* monotonic seconds; 0: PID 1 has failed */
+    volatile bool log_is_safe;
+} * shared;
 static unsigned limit_max = UINT_MAX;
+static pid_t guardian = -1; /* 0 in itself */
+static int watchdog = -1;   /* the guardian's */
 
 double uptime(void)
 {
@@ -62,8 +68,12 @@ static size_t console_piece(const char *p, size_t n)
     return end ? (size_t)(end - p) + 1 : n;
 }
 
+static void pet_watchdog(void);
+
 void console_write(const char *p, size_t n)
 {
+    if (guardian == 0) /* a long log on a slow line */
+        pet_watchdog();
     while (console_fd >= 0 && n > 0) {
         ssize_t done = write(console_fd, p, console_piece(p, n));
 
@@ -152,6 +162,11 @@ static void on_fault(int signal)
 
     (void)signal;
     console_write(text, sizeof(text) - 1);
+    if (guardian > 0 && !shared->log_is_safe) { /* it has another memory, and reboots */
+        shared->deadline = 0;
+        while (waitpid(guardian, NULL, WNOHANG) == 0)
+            sleep_ms(100);
+    }
     sync();
     reboot_hard();
 }
@@ -169,55 +184,70 @@ static int64_t now(void)
 void limit_set(unsigned seconds)
 {
     seconds = MIN(seconds, limit_max);
-    if (deadline)
-        *deadline = now() + seconds;
+    if (guardian > 0)
+        shared->deadline = now() + seconds;
     else
         (void)alarm(seconds);
 }
 
-/* Drivers come when modules are loaded: asked for until one is there. It is never closed properly,
- * so that it also watches over the reboot itself. */
-static int watchdog_open(void)
+void machine_log_is_safe(void)
 {
-    int seconds = WATCHDOG_SECONDS;
-    int fd = open("/dev/watchdog", O_WRONLY | O_CLOEXEC);
-
-    if (fd >= 0)
-        (void)ioctl(fd, WATCHDOG_SET_TIMEOUT, &seconds);
-    return fd;
+    if (shared)
+        shared->log_is_safe = true;
 }
 
-static _Noreturn void guard(void)
+/* Drivers come when modules are loaded: asked for until one is there. It is never closed properly,
+ * so that it also watches over the reboot itself. */
+static void pet_watchdog(void)
 {
-    int watchdog = -1;
+    int seconds = WATCHDOG_SECONDS;
 
-    (void)write_text("/proc/self/oom_score_adj", "-1000");
-    while (now() <= *deadline) {
-        if (watchdog < 0)
-            watchdog = watchdog_open();
+    if (watchdog < 0) {
+        watchdog = open("/dev/watchdog", O_WRONLY | O_CLOEXEC);
         if (watchdog >= 0)
-            (void)ioctl(watchdog, WATCHDOG_KEEPALIVE, 0);
+            (void)ioctl(watchdog, WATCHDOG_SET_TIMEOUT, &seconds);
+    }
+    if (watchdog >= 0)
+        (void)ioctl(watchdog, WATCHDOG_KEEPALIVE, 0);
+}
+
+static void wait_for_deadline(void)
+{
+    while (now() <= shared->deadline) {
+        pet_watchdog();
         sleep_ms(1000);
     }
-    say("no progress within the time limit; rebooting");
+}
+
+static _Noreturn void guard(void (*last_words)(void))
+{
+    (void)write_text("/proc/self/oom_score_adj", "-1000");
+    wait_for_deadline();
+    if (!shared->log_is_safe) {
+        if (shared->deadline > 0)
+            say("no progress within the time limit, and the log is not saved");
+        last_words();
+        (void)alarm(0);
+        wait_for_deadline(); /* what hung may have come to life meanwhile */
+    }
+    if (shared->deadline > 0)
+        say("no progress within the time limit; rebooting");
     reboot_hard();
 }
 
-static void start_guardian(void)
+static void start_guardian(void (*last_words)(void))
 {
-    void *shared =
-        mmap(NULL, sizeof(*deadline), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pid_t pid = -1;
+    void *memory =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    if (shared != MAP_FAILED) {
-        deadline = shared;
-        limit_set(FIRST_LIMIT);
-        pid = fork();
+    if (memory != MAP_FAILED) {
+        shared = memory;
+        shared->deadline = now() + MIN((unsigned)FIRST_LIMIT, limit_max);
+        guardian = fork();
     }
-    if (pid == 0)
-        guard();
-    if (pid < 0) {
-        deadline = NULL;
+    if (guardian == 0)
+        guard(last_words);
+    if (guardian < 0) {
         limit_set(FIRST_LIMIT);
         say("no guardian (%s), going on with an alarm only", errno_text(-errno));
     }
@@ -243,7 +273,7 @@ static void open_console(void)
     console_fd = fd;
 }
 
-void machine_start(void)
+void machine_start(void (*last_words)(void))
 {
     static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGALRM };
     static const struct {
@@ -268,5 +298,5 @@ void machine_start(void)
     (void)write_text("/proc/sys/kernel/panic_on_oops", "1");
     (void)write_text("/proc/sys/kernel/softlockup_panic", "1");
     (void)write_text("/proc/sys/kernel/sysrq", "1");
-    start_guardian();
+    start_guardian(last_words);
 }

@@ -7,8 +7,11 @@
 
 /* Mounts /proc, /sys and /dev, opens the console, makes a panic of this kernel reboot, and starts
  * the guardian: a process that pets the hardware watchdog while PID 1 keeps to its limits, and
- * reboots the machine when it does not. */
-void machine_start(void);
+ * reboots the machine when it does not, or fails. last_words: what the guardian does before, unless
+ * the log is safe; with a limit of its own (limit_set). */
+void machine_start(void (*last_words)(void));
+/* The crashed kernel's log is on the target, or was given out in another way. */
+void machine_log_is_safe(void);
 
 /* A line on the console. */
 void say(const char *format, ...) _printf_(1, 2);

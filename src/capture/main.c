@@ -23,25 +23,9 @@ enum {
 };
 
 static struct vmcore core;
+static bool readable; /* what is in it is known; otherwise it is a file to copy */
 static struct conf conf;
 static bool callers;
-
-static int open_core(void)
-{
-    static int fd;
-    int r;
-
-    fd = open("/proc/vmcore", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        r = -errno;
-        say("cannot open /proc/vmcore: %s; was this kernel started by a crash?", errno_text(r));
-        return r;
-    }
-    r = vmcore_open(&core, &(struct vmcore_file){ &fd, vmcore_fd_read });
-    if (r < 0)
-        say("/proc/vmcore makes no sense: %s", errno_text(r));
-    return r;
-}
 
 /* Whether the crashed kernel would have shown callers (CONFIG_PRINTK_CALLER): this one, which is
  * the same, does so in /dev/kmsg. */
@@ -61,13 +45,33 @@ static bool kernel_shows_callers(void)
     return span_next_field(&text, ';', &header) && span_contains(header, ",caller=");
 }
 
+static int open_core(void)
+{
+    static int fd;
+    int r;
+
+    fd = open("/proc/vmcore", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        r = -errno;
+        say("cannot open /proc/vmcore: %s; was this kernel started by a crash?", errno_text(r));
+        return r;
+    }
+    r = vmcore_open(&core, &(struct vmcore_file){ &fd, vmcore_fd_read });
+    readable = r == 0;
+    if (r < 0)
+        say("/proc/vmcore makes no sense: %s; there is no way to find the log in it",
+            r == -ENOMSG ? "without VMCOREINFO" : errno_text(r));
+    callers = readable && kernel_shows_callers();
+    return 0;
+}
+
 /* The kernel wrote it into VMCOREINFO when it crashed. */
 static int64_t crash_time(void)
 {
     uint64_t seconds;
     int64_t now = time(NULL);
 
-    if (vmcore_info_number(&core, "CRASHTIME", &seconds) && seconds >= EARLIEST &&
+    if (readable && vmcore_info_number(&core, "CRASHTIME", &seconds) && seconds >= EARLIEST &&
         seconds <= INT32_MAX * 4ULL)
         return (int64_t)seconds;
     return now;
@@ -81,35 +85,46 @@ static int emit_console(void *ctx, const char *p, size_t n)
     return 0;
 }
 
-static int emit_file(void *ctx, const char *p, size_t n)
-{
-    return write(*(int *)ctx, p, n) < 0 ? -errno : 0;
-}
-
-/* The log where it may still be found: in pstore, if the kernel has its device for messages of user
- * space, and on the console. */
+/* The log where somebody or something may still see it. */
 static void save_elsewhere(void)
 {
-    _cleanup_close_ int pmsg = open("/dev/pmsg0", O_WRONLY | O_CLOEXEC);
     int r;
 
     limit_set(CONSOLE_SECONDS);
-    if (pmsg >= 0) {
-        r = vmcore_dmesg(&core, callers, emit_file, &pmsg, NULL);
-        say("the log was written to pstore (pmsg): %s", r < 0 ? errno_text(r) : "done");
-    }
     say("the log of the crashed kernel follows");
-    r = vmcore_dmesg(&core, callers, emit_console, NULL, NULL);
+    r = save_emit_log(&core, callers, emit_console, NULL);
     say("end of the log%s%s", r < 0 ? ": " : "", r < 0 ? errno_text(r) : "");
+    machine_log_is_safe();
+}
+
+/* The guardian's, which was there before anything was opened. */
+static void last_words(void)
+{
+    limit_set(CONSOLE_SECONDS);
+    if (open_core() == 0 && readable)
+        save_elsewhere();
 }
 
 /* ---- with one ---- */
 
+static void save_log(int dir, const char *name)
+{
+    int64_t size = save_dmesg(dir, &core, callers);
+
+    if (size < 0) {
+        say("cannot write crash/%s/dmesg.txt: %s", name, errno_text((int)size));
+        save_elsewhere();
+    } else {
+        say("saved crash/%s/dmesg.txt, %lld bytes", name, (long long)size);
+        machine_log_is_safe();
+    }
+}
+
+/* Negative: nothing could be tried. */
 static int save(int folder)
 {
     _cleanup_close_ int dir = -1;
     char name[SAVE_NAME], path[512];
-    int64_t size;
     int n;
 
     limit_set(LOG_SECONDS);
@@ -118,18 +133,16 @@ static int save(int folder)
         say("cannot make a folder for this crash: %s", errno_text(dir));
         return dir;
     }
-    size = save_dmesg(dir, &core, callers);
-    if (size < 0)
-        say("cannot write crash/%s/dmesg.txt: %s", name, errno_text((int)size));
-    else
-        say("saved crash/%s/dmesg.txt, %lld bytes", name, (long long)size);
+    if (readable)
+        save_log(dir, name);
     n = snprintf(path, sizeof(path), "%s/%.*s/crash/%s", TARGET_PLACE, (int)conf.subdir.n,
                  conf.subdir.p ? conf.subdir.p : "", name);
-    if (conf.full_coredump && n > 0 && n < (int)sizeof(path))
-        (void)full_dump(&conf, &core, dir, path);
-    if (size < 0 && n > 0 && n < (int)sizeof(path))
-        (void)rmdir(path); /* unless something is in it */
-    return size < 0 ? (int)size : 0;
+    if (n < 0 || n >= (int)sizeof(path))
+        return 0;
+    if (conf.full_coredump)
+        (void)full_dump(&conf, dir, path);
+    (void)rmdir(path); /* unless something is in it */
+    return 0;
 }
 
 static void read_configuration(void)
@@ -142,30 +155,35 @@ static void read_configuration(void)
         say("%u lines of /kdump.conf make no sense, ignoring", bad);
 }
 
-int main(void)
+static void say_release(void)
 {
     struct utsname names;
     struct span release;
+
+    if (uname(&names) < 0 || !readable || !vmcore_info(&core, "OSRELEASE", &release))
+        release = span_str("unknown");
+    else if (!span_eq(release, names.release))
+        say("this kernel is %s", names.release);
+    say("Linux %.*s has crashed", (int)release.n, release.p);
+}
+
+int main(void)
+{
     int folder, r;
 
     if (getpid() != 1) {
         (void)fprintf(stderr, "This program is PID 1 of a crash kernel; it reboots the machine.\n");
         return 2;
     }
-    machine_start();
+    machine_start(last_words);
     read_configuration();
-    if (open_core() < 0)
+    if (open_core() < 0 || (!readable && !conf.full_coredump))
         machine_reboot();
-    if (uname(&names) < 0 || !vmcore_info(&core, "OSRELEASE", &release))
-        release = span_str("unknown");
-    else if (!span_eq(release, names.release))
-        say("this kernel is %s", names.release);
-    say("Linux %.*s has crashed", (int)release.n, release.p);
-    callers = kernel_shows_callers();
+    say_release();
     modules_load();
     folder = target_open(&conf);
     r = folder < 0 ? folder : save(folder);
-    if (r < 0)
+    if (r < 0 && readable)
         save_elsewhere();
     if (folder >= 0)
         target_close(folder);

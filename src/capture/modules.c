@@ -8,7 +8,10 @@
 
 enum {
     MAX_LIST = 32 << 10,
-    MODULE_SECONDS = 20, /* for each; the slowest are storage controllers that reset devices */
+    /* For each. The slowest are storage controllers that reset their devices: some wait for one
+     * that does not answer until the commands to it time out (30 s in drivers/scsi/sd.h), and
+     * again. */
+    MODULE_SECONDS = 90,
 };
 
 static int insert(int fd, const char *options)

@@ -49,6 +49,21 @@ int save_directory(int folder, int64_t seconds, char name[SAVE_NAME])
     return -EEXIST;
 }
 
+int save_emit_log(const struct vmcore *v, bool callers, vmcore_emit_fn emit, void *ctx)
+{
+    static const char note[] =
+        "[kdump-steamos: the log is damaged; this is the text in its memory]\n";
+    struct vmcore_log log;
+    int r = vmcore_dmesg(v, callers, emit, ctx, &log), text;
+
+    if (log.records > 0 || (r != -EBADMSG && r != -EFAULT && r != -ENOMSG))
+        return r;
+    text = emit(ctx, note, sizeof(note) - 1);
+    if (text == 0)
+        text = vmcore_log_text(v, emit, ctx);
+    return text == -ENOMSG || text == -EBADMSG ? r : text;
+}
+
 /* The log goes by twice: once to learn its size, then into the file but for its first bytes. */
 struct sink {
     int fd; /* negative: only counts */
@@ -89,7 +104,7 @@ static int write_dmesg(int fd, const struct vmcore *v, bool callers, uint64_t sk
         r = sink_bytes(&sink, note, sizeof(note) - 1);
     sink.skip = skip;
     if (r == 0)
-        r = vmcore_dmesg(v, callers, sink_bytes, &sink, NULL);
+        r = save_emit_log(v, callers, sink_bytes, &sink);
     /* Some file systems find out here that there is no room. */
     if (r == 0 && fsync(fd) < 0)
         r = -errno;
@@ -102,11 +117,11 @@ int64_t save_dmesg(int dir, const struct vmcore *v, bool callers)
     struct sink all = { .fd = -1 };
     _cleanup_close_ int fd = -1;
     uint64_t skip = 0;
-    int r, damaged;
+    int r;
 
-    damaged = vmcore_dmesg(v, callers, sink_bytes, &all, NULL);
-    if (damaged < 0 && all.size == 0)
-        return damaged;
+    r = save_emit_log(v, callers, sink_bytes, &all);
+    if (r < 0)
+        return r;
     fd = openat(dir, DMESG_TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
@@ -117,8 +132,6 @@ int64_t save_dmesg(int dir, const struct vmcore *v, bool callers)
         skip = all.size - tails[i];
         r = write_dmesg(fd, v, callers, skip);
     }
-    if (r < 0 && r == damaged) /* as far as it could be read */
-        r = fsync(fd) < 0 ? -errno : 0;
     if (r == 0 && renameat(dir, DMESG_TEMPORARY, dir, DMESG_NAME) < 0)
         r = -errno;
     if (r < 0) {

@@ -90,3 +90,12 @@ struct vmcore_log {
  */
 int vmcore_dmesg(const struct vmcore *v, bool callers, vmcore_emit_fn emit, void *ctx,
                  struct vmcore_log *out);
+
+/*
+ * Where that gives nothing: the printable text in the buffer that the log's records lie in (log_buf
+ * of kernel/printk/printk.c; the same buffer in both logs), as it lies there, without its times,
+ * and beginning anywhere where it wrapped. What is between two stretches of text is a new line;
+ * stretches of less than 4 bytes, and what is not in the core, are left out. -ENOMSG: VMCOREINFO
+ * names no buffer; -EBADMSG: there is no text in it; or what emit gave.
+ */
+int vmcore_log_text(const struct vmcore *v, vmcore_emit_fn emit, void *ctx);

@@ -125,6 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     if (vmcore_translate(&v, 0xffff888001000000ULL, &pa, &run))
         fuzz_check(run > 0);
     (void)vmcore_dmesg(&v, true, count, &in, NULL);
+    (void)vmcore_log_text(&v, count, &in);
     fuzz_check(in.reads < MAX_READS);
     return 0;
 }

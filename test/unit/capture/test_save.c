@@ -87,12 +87,36 @@ static void test_dmesg(void **state)
     assert_string_equal(text, "[    0.001000] one\n");
     (void)close(fd);
     assert_int_equal(faccessat(p->dir, ".tmp-dmesg.txt", F_OK, 0), -1);
+    assert_int_equal(unlinkat(p->dir, "dmesg.txt", 0), 0);
     /* A log that cannot be read leaves nothing behind. */
     core_put(p->core, RING_STRUCT + 8, 0, 8);
-    assert_int_equal(unlinkat(p->dir, "dmesg.txt", 0), 0);
+    core_put(p->core, RING_BUFFER, 0, 8);
     assert_true(save_dmesg(p->dir, &v, false) < 0);
     assert_int_equal(faccessat(p->dir, "dmesg.txt", F_OK, 0), -1);
     assert_int_equal(faccessat(p->dir, ".tmp-dmesg.txt", F_OK, 0), -1);
+}
+
+/* Its records make no sense: there is its text. */
+static void test_damaged_log(void **state)
+{
+    static const char expected[] =
+        "[kdump-steamos: the log is damaged; this is the text in its memory]\n?the last words\n";
+    static struct vmcore v;
+    struct place *p = *state;
+    struct ring_writer w;
+    char text[256] = { 0 };
+    int fd;
+
+    ring_start(&w, p->core, 12);
+    (void)ring_add(&w, 1000000, 1, "the last words", 14, RING_FINALIZED);
+    ring_finish(&w, core_direct(0));
+    core_put(p->core, RING_STRUCT + 8, 0, 8);
+    assert_int_equal(core_open(p->core, &v), 0);
+    assert_int_equal(save_dmesg(p->dir, &v, false), sizeof(expected) - 1);
+    fd = openat(p->dir, "dmesg.txt", O_RDONLY);
+    assert_true(read(fd, text, sizeof(text) - 1) > 0);
+    assert_string_equal(text, expected);
+    (void)close(fd);
 }
 
 static void test_copy(void **state)
@@ -129,7 +153,7 @@ static void test_copy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { T(test_directories), T(test_link), T(test_dmesg),
-                                        T(test_copy) };
+                                        T(test_damaged_log), T(test_copy) };
 
     (void)umask(077);
     return cmocka_run_group_tests_name("capture/save", tests, NULL, NULL);

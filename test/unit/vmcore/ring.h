@@ -7,6 +7,7 @@
 enum {
     RING_SYMBOL = 0x1000, /* prb, the pointer */
     RING_STRUCT = 0x1100,
+    RING_BUFFER = 0x1200, /* log_buf, the pointer, and log_buf_len behind it */
     RING_DESCS = 0x10000, /* 24 bytes each */
     RING_INFOS = 0x20000, /* 88 bytes each */
     RING_TEXT = 0x40000,
@@ -30,6 +31,9 @@ struct ring_writer {
 static inline void ring_layout_info(struct core *c)
 {
     core_info(c, "SYMBOL(prb)=%llx\n", (unsigned long long)core_text(RING_SYMBOL));
+    core_info(c, "SYMBOL(log_buf)=%llx\nSYMBOL(log_buf_len)=%llx\n",
+              (unsigned long long)core_text(RING_BUFFER),
+              (unsigned long long)core_text(RING_BUFFER + 8));
     core_info(c, "%s",
               "SIZE(printk_ringbuffer)=80\nOFFSET(printk_ringbuffer.desc_ring)=0\n"
               "OFFSET(printk_ringbuffer.text_data_ring)=40\nOFFSET(printk_ringbuffer.fail)=72\n"
@@ -103,6 +107,8 @@ static inline uint64_t ring_add(struct ring_writer *w, uint64_t nsec, uint32_t c
 static inline void ring_finish(struct ring_writer *w, uint64_t vaddr)
 {
     core_put(w->core, RING_SYMBOL, w->address(RING_STRUCT), 8);
+    core_put(w->core, RING_BUFFER, w->address(RING_TEXT), 8);
+    core_put(w->core, RING_BUFFER + 8, 1ULL << w->text_bits, 4);
     core_put(w->core, RING_STRUCT + 0, RING_COUNT_BITS, 4);
     core_put(w->core, RING_STRUCT + 8, w->address(RING_DESCS), 8);
     core_put(w->core, RING_STRUCT + 16, w->address(RING_INFOS), 8);

@@ -194,6 +194,38 @@ static void test_nonsense(void **state)
     }
 }
 
+/* The buffer alone: its stretches of text, none of the bytes between them. */
+static void test_text(void **state)
+{
+    static struct vmcore v;
+    struct core *c = *state;
+    struct ring_writer w;
+    char text[5000];
+
+    ring_start(&w, c, 14);
+    add(&w, 0, "one\nand more of it");
+    add(&w, 0, "ab\001cd"); /* what is as short as this may be chance */
+    memset(text, 'x', sizeof(text));
+    (void)ring_add(&w, 0, 1, text, sizeof(text), RING_FINALIZED);
+    add(&w, 0, "a\ttab");
+    finish(&w);
+    assert_int_equal(core_open(c, &v), 0);
+    c->out_n = 0;
+    assert_int_equal(vmcore_log_text(&v, core_emit, c), 0);
+    /* The first ids of a ring end in this byte (DESC0_ID), which lies right before the text. */
+    assert_int_equal(c->out_n, 21 + sizeof(text) + 8);
+    assert_memory_equal(c->out, "?one\nand more of it\n?", 21);
+    assert_memory_equal(c->out + 21, text, sizeof(text));
+    assert_memory_equal(c->out + 21 + sizeof(text), "\n?a\ttab\n", 8);
+    c->emit_error = -ENOSPC;
+    assert_int_equal(vmcore_log_text(&v, core_emit, c), -ENOSPC);
+    c->emit_error = 0;
+    memset(c->ram + RING_TEXT, 0, 1 << 14);
+    assert_int_equal(vmcore_log_text(&v, core_emit, c), -EBADMSG);
+    core_put(c, RING_BUFFER + 8, 0xffffffff, 4);
+    assert_int_equal(vmcore_log_text(&v, core_emit, c), -EBADMSG);
+}
+
 static void test_emit_error_ends(void **state)
 {
     struct core *c = *state;
@@ -213,7 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_lines),     T(test_callers),         T(test_bytes),   T(test_wrapped),
         T(test_long_text), T(test_truncated_text),  T(test_damaged), T(test_damaged_tail),
-        T(test_nonsense),  T(test_emit_error_ends),
+        T(test_nonsense),  T(test_emit_error_ends), T(test_text),
     };
 
     return cmocka_run_group_tests_name("vmcore/ring", tests, NULL, NULL);

@@ -3,6 +3,8 @@
  * crashme: crashes the kernel that it is loaded into, in the manner named by its parameter.
  *
  *   insmod crashme.ko                 does nothing
+ *   insmod crashme.ko hang=3600       does not come back for so many seconds, whatever is sent to it
+ *   insmod crashme.ko signal=11       sends this signal to who loads it
  *   echo null >/proc/crashme          crashes; reading it lists the manners
  *   echo "tasks 400" >/proc/crashme   starts that many sleeping kernel threads, so that a task
  *                                     dump is long; no crash
@@ -16,6 +18,7 @@
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
+#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -24,12 +27,25 @@
 #include <linux/preempt.h>
 #include <linux/proc_fs.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 #include <linux/timer.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#include <linux/vmcore_info.h>
+#else
+#include <linux/crash_core.h>
+#endif
 
 #define MAX_TASKS 2000
+
+static unsigned int hang;
+module_param(hang, uint, 0);
+static int signal;
+module_param(signal, int, 0);
 
 /* Read through these, so that the compiler cannot see what the accesses below come to. */
 static volatile unsigned long zero;
@@ -94,6 +110,32 @@ static noinline void crash_hardlockup(void)
 		cpu_relax();
 }
 
+/* VMCOREINFO is lost: its note in the core is empty, and is not written again by the crash. */
+static int skip_function(struct kprobe *probe, struct pt_regs *regs)
+{
+	regs->ip = *(unsigned long *)regs->sp;
+	regs->sp += sizeof(unsigned long);
+	return 1;
+}
+NOKPROBE_SYMBOL(skip_function);
+
+static struct kprobe save_probe = {
+	.symbol_name = "crash_save_vmcoreinfo",
+	.pre_handler = skip_function,
+};
+
+static noinline void crash_noinfo(void)
+{
+	int r = register_kprobe(&save_probe);
+
+	if (r < 0) {
+		pr_err("crashme: no probe: %d\n", r);
+		return;
+	}
+	memset(__va(paddr_vmcoreinfo_note()), 0, 16);
+	crash_null();
+}
+
 static void timer_fired(struct timer_list *unused)
 {
 	panic("crashme: panic in interrupt, asked for");
@@ -155,6 +197,7 @@ static const struct manner {
 	{ "irq", crash_irq },
 	{ "oom", crash_oom },
 	{ "hung", crash_hung },
+	{ "noinfo", crash_noinfo },
 };
 
 static int sleeper(void *unused)
@@ -231,6 +274,12 @@ static const struct proc_ops crashme_ops = {
 /* No exit function: sleeping threads and held locks would outlive the code. */
 static int __init crashme_init(void)
 {
+	unsigned int i;
+
+	for (i = 0; i < hang; i++)
+		ssleep(1);
+	if (signal)
+		send_sig(signal, current, 1);
 	return proc_create("crashme", 0600, NULL, &crashme_ops) ? 0 : -ENOMEM;
 }
 
