@@ -70,12 +70,13 @@ deb arch:
 	tools/setup --$@
 	package/build $@
 
-bench: setup
+bench:
+	tools/setup --bench
 	$(MAKE) all
 	bench/run
 	bench/fleet
 	bench/image
-	bench/kdump
+	bench/kdump --floor
 
 fuzz: setup
 	$(PYTHON) test/fuzz/run.py

@@ -2,6 +2,7 @@
 """Disks with one partition and a file system, made without root."""
 
 import os
+import re
 import struct
 import uuid
 import zlib
@@ -10,6 +11,7 @@ import guest as guests
 
 SECTOR = 512
 START = 2048  # first sector of the partition
+BLOCK = 4096  # of the file systems whose blocks are asked for
 BACKUP = 33   # sectors of the GPT's copy at the end
 
 # How QEMU attaches a disk, the modules that drive it, and the partition's name in the guest.
@@ -115,3 +117,32 @@ class Disk:
         with open(self.path, "r+b") as file:
             file.seek(START * SECTOR + offset)
             file.write(data)
+
+    def extract(self, target):
+        """The partition as a file."""
+        with open(self.path, "rb") as disk, open(target, "wb") as part:
+            part.truncate(self.size - (START + BACKUP) * SECTOR)
+            disk.seek(START * SECTOR)
+            self._copy_sparse(disk, part)
+
+    def _look(self, *command):
+        part = self.path + ".look"
+        self.extract(part)
+        try:
+            return guests.run([*command, part])
+        finally:
+            os.unlink(part)
+
+    def journal_blocks(self):
+        """The blocks of an ext4's journal behind its first, which is the journal's superblock."""
+        lines = self._look("debugfs", "-R", "blocks <8>").splitlines()
+        return [int(block) for block in lines[-1].split()[1:]]
+
+    def free_blocks(self):
+        """The blocks of an ext4 that nothing uses: what is written later goes there."""
+        blocks = []
+        for ranges in re.findall(r"^  Free blocks: (.+)$", self._look("dumpe2fs"), re.M):
+            for text in ranges.split(", "):
+                first, _, last = text.partition("-")
+                blocks += range(int(first), int(last or first) + 1)
+        return blocks

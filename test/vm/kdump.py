@@ -18,6 +18,7 @@ import handheld
 import qemu
 
 CAPTURE = os.path.join(guests.BUILD, "src", "capture", "capture")
+READER = os.path.join(guests.BUILD, "tools", "vmcore-log", "vmcore-log")
 FOLDER = ".steamos/offload/var/kdump"
 COMMAND_LINE = ("console=ttyS0 panic=1 nr_cpus=1 reset_devices no_timer_check tsc=reliable "
                 "initcall_blacklist=tracer_init_tracefs")
@@ -49,8 +50,9 @@ def program_files(program):
     return content
 
 
-def make_image(kernel, configuration, modules, files=None):
-    """A capture image as `kdump-steamos initrd` would make it; modules in the order to load."""
+def make_image(kernel, configuration, modules, files=None, crashme=None):
+    """A capture image as `kdump-steamos initrd` would make it; modules in the order to load. crashme:
+    this module comes before them, with these parameters."""
     archive = guests.Cpio()
     content = {"kdump.conf": "".join(f"{key}={value}\n" for key, value in
                                      configuration.items()).encode()}
@@ -59,6 +61,10 @@ def make_image(kernel, configuration, modules, files=None):
     for path in guests.module_files(kernel, modules):
         names.append("modules/" + guests.module_name(path) + ".ko")
         content[names[-1]] = guests.read_module(os.path.join(kernel.modules, path))
+    if crashme:
+        with open(kernel.crashme(), "rb") as file:
+            content["modules/crashme.ko"] = file.read()
+        names.insert(0, "modules/crashme.ko " + crashme)
     content["modules.list"] = "".join(f"/{name}\n" for name in names).encode()
     with open(CAPTURE, "rb") as file:
         content["init"] = file.read()
@@ -83,7 +89,8 @@ class Crash:
     def __init__(self, name, *, bus="virtio", fstype="ext4", crashkernel=CRASHKERNEL, kind="null",
                  by="UUID", configuration=None, modules=None, files=None, full=False, before="",
                  cmdline="", capture_cmdline="", disk=None, qemu_args=(), fast=True, ram=512,
-                 read_only=False, spoil=None, programs=(), image=None, options="", subvolume=""):
+                 read_only=False, spoil=None, programs=(), image=None, options="", subvolume="",
+                 crashme=None, faults=None):
         self.__dict__.update({key: value for key, value in locals().items() if key != "self"})
 
 
@@ -124,7 +131,8 @@ class KdumpMachine(qemu.Machine):
         for program in crash.programs:
             files |= program_files(program)
         # image: bytes of one that was made otherwise
-        image = crash.image or make_image(guest.kernel, configuration, modules, files)
+        image = crash.image or make_image(guest.kernel, configuration, modules, files,
+                                           crash.crashme)
         self.image_size = len(image)
         with open(guest.kernel.image, "rb") as file:
             files = {"k/vmlinuz": file.read(), "k/image": image}
@@ -164,7 +172,10 @@ class KdumpMachine(qemu.Machine):
     def command(self, interactive=False):
         command = super().command(interactive)
         access = ",readonly=on" if self.crash.read_only else ""
-        command += ["-drive", f"if=none,id=target,format=raw,file={self.folder}/target.img{access}"]
+        path = f"{self.folder}/target.img"
+        if self.crash.faults:
+            path = f"blkdebug:{self._write_faults()}:{path}"
+        command += ["-drive", f"if=none,id=target,format=raw,file={path}{access},werror=report"]
         for device in self.devices:
             command += ["-device", device]
         if self.disk.second:
@@ -172,7 +183,23 @@ class KdumpMachine(qemu.Machine):
                         "-device", "virtio-blk-pci,drive=second"]
         return command + list(self.crash.qemu_args)
 
+    def _write_faults(self):
+        """The configuration of QEMU's blkdebug: writes that touch one of these blocks fail."""
+        path = os.path.join(self.folder, "faults")
+        with open(path, "w", encoding="ascii") as file:
+            for block in self.crash.faults(self.disk):
+                file.write('[inject-error]\nevent = "write_aio"\nerrno = "5"\nonce = "off"\n'
+                           f'sector = "{disks.START + block * (disks.BLOCK // disks.SECTOR)}"\n')
+        return path
+
     # ---- afterwards ----
+
+    def repaired(self):
+        """The files of an ext4 target as the next fsck leaves it: their folder."""
+        part, tree = os.path.join(self.folder, "part.img"), os.path.join(self.folder, "part")
+        self.disk.extract(part)
+        guests.extract_ext4(part, tree)
+        return tree
 
     def said(self):
         """What the capture program said: [(seconds since its kernel started, text)]."""
@@ -216,19 +243,11 @@ class ArmedMachine(KdumpMachine):
                 "for verb in initrd arm status; do\n"
                 "kdump-steamos $verb >/home/out/1/$verb 2>&1\necho $? >/home/out/1/$verb.status\n"
                 "sed \"s/^/vm: $verb: /\" /home/out/1/$verb\ndone\n"
-                f"cp /mnt/{FOLDER}/*.img /home/out/1/\n"
                 "cat /sys/kernel/kexec_crash_loaded >/home/out/1/loaded\ndmesg >/home/out/1/before\n"
                 f"date -u +%Y%m%d%H%M%S >/home/out/1/time\nsync\ncrash {crash.kind}\n")
 
-    def image(self):
-        """Path of the capture image that the program made."""
-        folder = os.path.join(self.home, "out/1")
-        names = [name for name in os.listdir(folder) if name.endswith(".img")]
-        assert len(names) == 1, (names, self.read("out/1/initrd"))
-        return os.path.join(folder, names[0])
 
-
-def run(guest, crash, timeout=150, machine=KdumpMachine):
+def run(guest, crash, timeout=300, machine=KdumpMachine):
     """The machine after its crash and its second boot."""
     if not os.path.exists(CAPTURE):
         raise guests.GuestError("the capture program is not built; make does that")
@@ -247,6 +266,11 @@ def peer_dmesg(program, core, work):
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open(target, "rb") as file:
         return file.read()
+
+
+def callers_dmesg(core):
+    """The log with the callers that its records hold."""
+    return subprocess.run([READER, "--callers", core], stdout=subprocess.PIPE, check=True).stdout
 
 
 def vmcoreinfo(core):

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vmcore-log CORE: prints the log of the kernel whose memory this is, with the code that the
- * capture kernel's program uses. For tests and figures; it is not installed. */
+/* vmcore-log [--callers] CORE: prints the log of the kernel whose memory this is, with the code
+ * that the capture kernel's program uses; --callers as a kernel with CONFIG_PRINTK_CALLER prints
+ * it. For tests and figures; it is not installed. */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,17 +19,18 @@ static int print(void *ctx, const char *p, size_t n)
 int main(int argc, char **argv)
 {
     static struct vmcore core;
-    int fd = argc == 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
+    bool callers = argc == 3 && strcmp(argv[1], "--callers") == 0;
+    int fd = argc == 2 || callers ? open(argv[argc - 1], O_RDONLY | O_CLOEXEC) : -1;
     int r;
 
     if (fd < 0) {
-        (void)fprintf(stderr, "usage: vmcore-log CORE\n");
+        (void)fprintf(stderr, "usage: vmcore-log [--callers] CORE\n");
         return 2;
     }
     r = vmcore_open(&core, &(struct vmcore_file){ &fd, vmcore_fd_read });
     if (r == 0)
-        r = vmcore_dmesg(&core, false, print, NULL, NULL);
+        r = vmcore_dmesg(&core, callers, print, NULL, NULL);
     if (r < 0)
-        (void)fprintf(stderr, "vmcore-log: %s: %s\n", argv[1], strerror(-r));
+        (void)fprintf(stderr, "vmcore-log: %s: %s\n", argv[argc - 1], strerror(-r));
     return r < 0 ? 1 : 0;
 }
