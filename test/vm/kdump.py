@@ -243,11 +243,12 @@ class ArmedMachine(KdumpMachine):
                 "for verb in initrd arm status; do\n"
                 "kdump-steamos $verb >/home/out/1/$verb 2>&1\necho $? >/home/out/1/$verb.status\n"
                 "sed \"s/^/vm: $verb: /\" /home/out/1/$verb\ndone\n"
+                "cp /proc/kallsyms /home/out/1/\n"
                 "cat /sys/kernel/kexec_crash_loaded >/home/out/1/loaded\ndmesg >/home/out/1/before\n"
                 f"date -u +%Y%m%d%H%M%S >/home/out/1/time\nsync\ncrash {crash.kind}\n")
 
 
-def run(guest, crash, timeout=300, machine=KdumpMachine):
+def run(guest, crash, timeout=600, machine=KdumpMachine):
     """The machine after its crash and its second boot."""
     if not os.path.exists(CAPTURE):
         raise guests.GuestError("the capture program is not built; make does that")
@@ -285,6 +286,56 @@ def crash_osrelease(core):
     """The kernel's version as crash(8) finds it in a core."""
     return subprocess.run([guests.which("crash"), "--osrelease", core], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True, check=True).stdout.strip()
+
+
+# crash(8) starts only where the kernel's file has types; what it prints here needs none of them.
+CRASH_TYPES = """
+struct list_head { struct list_head *next, *prev; };
+struct mm_struct { void *mmap, *pgd; } init_mm;
+struct thread_info { unsigned long flags; };
+struct task_struct { struct thread_info thread_info; void *stack; struct list_head tasks; int pid;
+                     char comm[16]; struct mm_struct *mm; } init_task;
+"""
+
+
+def crash_namelist(kernel, kallsyms, work):
+    """The kernel's file as crash(8) takes it: Debian's has no symbols. They are what the kernel said,
+    which lay where its file says (a machine that is `fast` has no KASLR)."""
+    path = {name: os.path.join(work, name) for name in
+            ("types.c", "types.o", "types", "options", "namelist")}
+    sections = [(match[1], int(match[2], 16), int(match[3], 16)) for match in
+                re.finditer(r"\] (\S+) +\w+BITS +(f{8}\w{8}) \w+ (\w+)",
+                            guests.run(["readelf", "-SW", kernel.vmlinux()]))]
+    lines = []
+    with open(kallsyms, encoding="ascii") as file:
+        for value, kind, name, *module in map(str.split, file):
+            for section, start, size in sections if not module and kind in "TtDdBbRr" else []:
+                if start <= int(value, 16) < start + size:
+                    lines.append(f"--add-symbol {name}={section}:{int(value, 16) - start:#x},global\n")
+                    if name == "init_mm":
+                        place = value
+    with open(path["types.c"], "w", encoding="ascii") as file:
+        file.write(CRASH_TYPES)
+    guests.run(["gcc", "-gdwarf-4", "-c", "-o", path["types.o"], path["types.c"]])
+    guests.run(["ld", "-e", "0", "-Tbss=0x" + place, "-o", path["types"], path["types.o"]])
+    for part in ("info", "abbrev", "str", "line", "aranges"):
+        content = f"{path['types']}.{part}"
+        guests.run(["objcopy", "-O", "binary", "--only-section=.debug_" + part,
+                    f"--set-section-flags=.debug_{part}=alloc", path["types"], content])
+        lines.append(f"--add-section .debug_{part}={content}\n")
+    with open(path["options"], "w", encoding="ascii") as file:
+        file.writelines(lines)
+    guests.run(["objcopy", "@" + path["options"], kernel.vmlinux(), path["namelist"]])
+    return path["namelist"]
+
+
+def crash_banner(core, namelist):
+    """linux_banner, as crash(8) reads it out of the core's memory."""
+    done = subprocess.run([guests.which("crash"), "--minimal", "-s", namelist, core],
+                          input="rd -a linux_banner\nq\n", stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=True,
+                          env=dict(os.environ, HOME="/nonexistent"))
+    return "".join(re.findall(r"^[0-9a-f]{16}:  (.*)$", done.stdout, re.M))
 
 
 DRGN = """
