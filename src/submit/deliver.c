@@ -178,13 +178,15 @@ static int begin(struct submission *s, const struct spool_report *report,
 {
     int r = make_room(s);
 
-    if (r == 0)
-        r = note_begun(s, backend, report, attempt);
+    /* The day's list first: a report that waits for its next try and is not on it would let the
+     * next of its kind go in its place. */
     if (r == 0 && !backends[backend]->local) {
         delivery->counted =
             limits_begin(s->limits, begun, (int64_t)time(NULL), &delivery->counted_since);
         r = limits_save(s->state, s->limits);
     }
+    if (r == 0)
+        r = note_begun(s, backend, report, attempt);
     if (r == 0)
         return 0;
     s->stuck = true;

@@ -3,52 +3,17 @@
 
 import json
 import os
-import pathlib
 import random
 import re
 import subprocess
-import sys
 import time
 import urllib.parse
 
 import pytest
 
 import tree as machine
-from tree import FOLDER, NOWHERE, TIME, Tree, oops_text, panic_text, stamp
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from receiver import Receiver, make_ca, make_cert  # noqa: E402
-
-NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
-
-
-@pytest.fixture(scope="module")
-def one_server(tmp_path_factory):
-    with Receiver(tmp_path_factory.mktemp("receiver") / "store") as running:
-        yield running
-
-
-@pytest.fixture
-def server(one_server):
-    """Starting one takes longer than a test: it is shared, and told apart by what came before."""
-    one_server.set_faults()
-    log = len(one_server.requests())
-    seen = {upload["gid"] for upload in one_server.uploads()}
-    one_server.new = lambda step=None: [r for r in one_server.requests()[log:]
-                                        if step in (None, r["step"])]
-    one_server.steps = lambda: [r["step"] for r in one_server.new()]
-    one_server.arrived = lambda: [u for u in one_server.finished() if u["gid"] not in seen]
-    yield one_server
-    one_server.set_faults()
-
-
-@pytest.fixture(scope="module")
-def collected(tmp_path_factory):
-    """A tree with a pending report, to be copied."""
-    tree = Tree(tmp_path_factory.mktemp("collected") / "tree")
-    tree.panic()
-    assert tree.collect() == [NAME]
-    return tree
+from receiver import Receiver, make_ca, make_cert
+from tree import FOLDER, NAME, NOWHERE, TIME, Tree, oops_text, panic_text, stamp
 
 
 @pytest.fixture

@@ -4,37 +4,16 @@ for a network."""
 
 import json
 import os
-import pathlib
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 
 import tree as machine
 from harness import plain, tool
-from tree import TIME, Tree, stamp
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from receiver import Receiver  # noqa: E402
-
-NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
-
-
-@pytest.fixture(scope="module")
-def one_server(tmp_path_factory):
-    with Receiver(tmp_path_factory.mktemp("receiver") / "store") as running:
-        yield running
-
-
-@pytest.fixture
-def server(one_server):
-    one_server.set_faults()
-    log = len(one_server.requests())
-    one_server.steps = lambda: [r["step"] for r in one_server.requests()[log:]]
-    yield one_server
-    one_server.set_faults()
+from receiver import Receiver
+from tree import NAME, Tree
 
 
 @pytest.fixture

@@ -4,20 +4,15 @@ sent again and again; with room again it arrives, once."""
 
 import json
 import os
-import pathlib
 import subprocess
-import sys
 
 import pytest
 
 import tree as machine
-from tree import FOLDER, TIME, Tree, stamp
+from tree import FOLDER, NAME, TIME
 from test_backends import FOLDER as HANDOVER, Sentry, hand_over
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from receiver import Receiver  # noqa: E402
 
-NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
 RUNS = 3
 
 # In a mount namespace of its own: the kdump folder on a small tmpfs, runs on it, then room, and one
@@ -45,31 +40,6 @@ umount "$folder"
 rm -rf "$folder"
 mv "$folder.save" "$folder"
 """
-
-
-@pytest.fixture(scope="module")
-def one_server(tmp_path_factory):
-    with Receiver(tmp_path_factory.mktemp("receiver") / "store") as running:
-        yield running
-
-
-@pytest.fixture
-def server(one_server):
-    one_server.set_faults()
-    log = len(one_server.requests())
-    seen = {upload["gid"] for upload in one_server.uploads()}
-    one_server.steps = lambda: [r["step"] for r in one_server.requests()[log:]]
-    one_server.arrived = lambda: [u for u in one_server.finished() if u["gid"] not in seen]
-    yield one_server
-    one_server.set_faults()
-
-
-@pytest.fixture(scope="module")
-def collected(tmp_path_factory):
-    made = Tree(tmp_path_factory.mktemp("collected") / "tree")
-    made.panic()
-    assert made.collect() == [NAME]
-    return made
 
 
 @pytest.fixture

@@ -3,15 +3,11 @@
 the others are counted, and the number arrives."""
 
 import json
-import pathlib
-import sys
 
 import pytest
 
 from tree import FOLDER, NOWHERE, TIME, Tree, killed_runs
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from receiver import Receiver  # noqa: E402
 
 DAY = 24 * 3600
 
@@ -55,22 +51,6 @@ class Looping(Tree):
 
     def counts(self):
         return tuple(len(self.zips(folder)) for folder in ("", "sent_logs", "not_sent_logs"))
-
-
-@pytest.fixture(scope="module")
-def one_server(tmp_path_factory):
-    with Receiver(tmp_path_factory.mktemp("receiver") / "store") as running:
-        yield running
-
-
-@pytest.fixture
-def server(one_server):
-    one_server.set_faults()
-    seen = {upload["gid"] for upload in one_server.uploads()}
-    one_server.notes = lambda: [u["fields"]["note"] for u in one_server.finished()
-                                if u["gid"] not in seen]
-    yield one_server
-    one_server.set_faults()
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ def stamp(time, seconds=False):
     return datetime.datetime.fromtimestamp(time, datetime.timezone.utc).strftime(format)
 
 
+NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"  # of a crash then, on the machine of Tree
+
+
 def oops_text(boot, kernel="6.1.52-valve1"):
     """What the log holds when the oops is dumped; boot makes it unlike that of others."""
     return (f"<5>[    0.000000] Linux version {kernel} (a@b) #1 SMP boot {boot}\n"
