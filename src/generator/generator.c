@@ -58,6 +58,14 @@ static const struct dropin anywhere[] = {
     { SUBMIT_PATH, "[Unit]\nConditionPathExists=!/\n[Path]\nPathChanged=\nPathChanged=/run\n" },
 };
 
+/* A device is found by links below /dev, which a /dev of the unit's own does not have; to read or
+ * write the device itself stays forbidden. */
+static const struct dropin on_device[] = {
+    { COLLECT, "[Service]\nPrivateDevices=no\nDevicePolicy=closed\n" },
+    { SETTLED, "[Service]\nPrivateDevices=no\nDevicePolicy=closed\n" },
+    { SUBMIT, "[Service]\nPrivateDevices=no\nDevicePolicy=closed\n" },
+};
+
 /* What needs no quoting in any of the settings, and is no specifier. */
 static bool is_plain_path(const char *path)
 {
@@ -86,8 +94,8 @@ static int write_dropin(const struct root *root, const char *out, const char *un
     return fd < 0 ? fd : file_write_atomic(fd, name, 0644, text);
 }
 
-static int write_dropins(const struct root *root, const char *out, const struct dropin *dropins,
-                         size_t n, const char *folder)
+static int write_dropins(const struct root *root, const char *out, const char *name,
+                         const struct dropin *dropins, size_t n, const char *folder)
 {
     for (size_t i = 0; i < n; i++) {
         _cleanup_strbuf_ struct strbuf text = { 0 };
@@ -100,7 +108,7 @@ static int write_dropins(const struct root *root, const char *out, const struct 
                 (void)strbuf_span(&text, (struct span){ c, 1 });
         if (text.failed)
             return log_oom();
-        r = write_dropin(root, out, dropins[i].unit, "50-folder.conf", strbuf_view(&text));
+        r = write_dropin(root, out, dropins[i].unit, name, strbuf_view(&text));
         if (r < 0)
             return r;
     }
@@ -159,7 +167,7 @@ static int write_folder(const struct root *root, const char *out, const char *fo
     int r = is_plain_path(folder) ? 0 : -EINVAL;
 
     if (r == 0)
-        r = write_dropins(root, out, in_folder, ARRAY_SIZE(in_folder), folder);
+        r = write_dropins(root, out, "50-folder.conf", in_folder, ARRAY_SIZE(in_folder), folder);
     if (r == 0)
         r = want_from_mounts(root, out, folder);
     return r < 0 ? log_error_errno(r, "the units cannot be told of KDUMP_FOLDER=%s", folder) : 0;
@@ -196,7 +204,7 @@ static int write_anywhere(const struct root *root, const char *out, const char *
     int r = is_plain_path(folder) ? 0 : -EINVAL;
 
     if (r == 0)
-        r = write_dropins(root, out, anywhere, ARRAY_SIZE(anywhere), folder);
+        r = write_dropins(root, out, "50-folder.conf", anywhere, ARRAY_SIZE(anywhere), folder);
     if (r == 0)
         r = write_conditions(root, out, COLLECT, folder, "crash/[0-9]*");
     if (r == 0)
@@ -213,7 +221,10 @@ static int write_on_device(const struct root *root, const struct config *config,
     _cleanup_strbuf_ struct strbuf fstab = { 0 };
     _cleanup_free_ char *folder = NULL;
     char place[PATH_MAX] = "";
+    int r = write_dropins(root, out, "50-device.conf", on_device, ARRAY_SIZE(on_device), "");
 
+    if (r < 0)
+        return r;
     if (root_read(root, "/etc/fstab", MAX_FSTAB, &fstab) == 0)
         (void)fstab_place_of(strbuf_view(&fstab), config->mount_devnode, place, sizeof(place));
     if (asprintf(&folder, "%s/%s", strcmp(place, "/") == 0 ? "" : place, below) < 0) {

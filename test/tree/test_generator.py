@@ -46,6 +46,14 @@ def tree(tmp_path):
     return Tree(tmp_path)
 
 
+def check_device(made):
+    """The links below /dev, by which a device is found, are there; the devices stay closed."""
+    for name in ("collect", "settled", "submit"):
+        assert made.pop(f"kdump-steamos-{name}.service.d/50-device.conf") == \
+            "[Service]\nPrivateDevices=no\nDevicePolicy=closed\n"
+    return made
+
+
 def check_folder(made, folder):
     assert made.keys() == {f"kdump-steamos-{name}.d/50-folder.conf" for name in
                            ("collect.service", "submit.service", "submit.path",
@@ -88,10 +96,10 @@ def test_a_device_that_fstab_knows(tree):
     tree.config(MOUNT_DEVNODE="/dev/disk/by-partsets/shared/home", KDUMP_FOLDER="/.steamos/kdump")
     tree.write("etc/fstab", "/dev/disk/by-partsets/self/rootfs / btrfs ro 0 1\n"
                "/dev/disk/by-partsets/shared/home /home ext4 defaults,nofail 0 2\n")
-    check_folder(generate(tree), "/home/.steamos/kdump")
+    check_folder(check_device(generate(tree)), "/home/.steamos/kdump")
     tree.config(MOUNT_DEVNODE="UUID=7", KDUMP_FOLDER="kdump")
     tree.write("etc/fstab", "/dev/disk/by-uuid/7 / ext4 rw 0 1\n")
-    check_folder(generate(tree), "/kdump")
+    check_folder(check_device(generate(tree)), "/kdump")
 
 
 def test_a_device_that_may_come_anywhere(tree):
@@ -99,7 +107,7 @@ def test_a_device_that_may_come_anywhere(tree):
     that the timer looks for it."""
     tree.config(MOUNT_DEVNODE="LABEL=card", KDUMP_FOLDER="crashes")
     enable(tree, "collect.service")
-    made = generate(tree)
+    made = check_device(generate(tree))
     for name in ("collect.service", "submit.service"):
         text = made[f"kdump-steamos-{name}.d/50-folder.conf"]
         assert "\nReadWritePaths=-/home -/var -/srv -/mnt -/media -/run/media -/opt\n" in text
