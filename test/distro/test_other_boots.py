@@ -167,8 +167,8 @@ def on_a_partset(s):
                 f"MOUNT_DEVNODE=/dev/disk/by-partsets/shared/home\nKDUMP_FOLDER={FOLDER[5:]}")
     s.guest.check("systemctl daemon-reload")
     s.record_waits("partset")
-    s.note("partset image", "kdump-steamos initrd -o /root/image && zcat /root/image | "
-           "grep -a -e ^TARGET= -e ^SUBDIR=")
+    s.note("partset image", "kdump-steamos -q initrd -o /root/image >/dev/null && zcat /root/image | "
+           "grep -a -o -e 'TARGET=[A-Z]*=[0-9a-f-]*' -e '^SUBDIR=.*'")
     s.guest.check("systemctl start kdump-steamos-settled.service")
     s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 5 ]")
     s.note("partset collected", "journalctl -b -o cat -u kdump-steamos-collect.service; "
