@@ -155,10 +155,11 @@ class KdumpMachine(qemu.Machine):
         return "".join(f"modprobe {name} 2>/dev/null\n" for name in names)
 
     def _mount(self, options, place):
-        """Commands; a btrfs on two disks has to be told of the other."""
+        """Commands. USB disks come late; a btrfs on two disks has to be told of the other."""
         if self.disk.second:
             options += ",device=/dev/vdd"
-        return (f"mkdir -p {place}\nmount -t {self.crash.fstype} -o {options} {self.partition} {place}"
+        return (f"for i in $(seq 100); do [ ! -b {self.partition} ] || break; sleep 0.1; done\n"
+                f"mkdir -p {place}\nmount -t {self.crash.fstype} -o {options} {self.partition} {place}"
                 " || echo vm: the target does not mount\n")
 
     def _look(self):
