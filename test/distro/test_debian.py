@@ -22,6 +22,7 @@ from receiver import Receiver
 FOLDER = "/home/.steamos/offload/var/kdump"
 PSTORE = "/sys/fs/pstore"
 ARCHIVE = "/var/lib/systemd/pstore"
+SENDING = 420  # seconds; the first try of a boot is at any time of its first five minutes
 MESSAGE = "584b942a0d344e338bb4a40e3ef5d24a"
 HOME = f"PARTUUID={image.PARTUUID[image.HOME]}"
 NO_HOME = "PARTUUID=00000000-0000-4000-8000-000000000000"
@@ -111,7 +112,7 @@ def first_boot(s):
 
 def after_the_test(s):
     """Collected, sent, proven; the journal knows of it."""
-    s.waits_for(f"ls {FOLDER}/sent_logs/*.zip")
+    s.waits_for(f"ls {FOLDER}/sent_logs/*.zip", SENDING)
     s.status("proven")
     s.records("records after the test")
     s.reports("reports after the test")
@@ -143,7 +144,7 @@ def without_home(s):
     s.guest.check(f"sed -i 's/{NO_HOME}/{HOME}/; s/device-timeout=5s/device-timeout=60s/' /etc/fstab"
                   " && systemctl daemon-reload")
     s.note("home mounted late", "systemctl start home.mount")
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 2 ]")
+    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 2 ]", SENDING)
     s.records("records with home")
     s.reports("reports with home")
     read_only_and_full(s)
@@ -196,7 +197,7 @@ def crash_kernel(s):
            f"ls -l {FOLDER}")
     s.guest.run("systemctl start kdump-steamos-settled.service")
     s.guest.reboots("kdump-steamos test --yes")
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 4 ]")
+    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 4 ]", SENDING)
     s.status("kdump proven")
     s.note("kdump list", "kdump-steamos list --json")
     s.reports("reports after kdump")
@@ -243,7 +244,7 @@ def by_pacman(s):
     s.status("pacman armed")
     s.guest.run("systemctl start kdump-steamos-settled.service")
     s.guest.reboots("kdump-steamos test --yes")
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 5 ]")
+    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 5 ]", SENDING)
     s.status("pacman proven")
     s.note("pacman removed", "pacman --config /root/pacman.conf --noconfirm -R kdump-steamos 2>&1; "
            "echo --; ls /sys/module/ramoops/parameters 2>/dev/null; systemctl list-units --all --no-legend "

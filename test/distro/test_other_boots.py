@@ -17,7 +17,7 @@ import pytest
 import image
 import machine
 from receiver import Receiver, make_ca, make_cert
-from test_debian import ARCHIVE, FOLDER, HOME, NO_HOME, PSTORE, Story, build, output
+from test_debian import ARCHIVE, FOLDER, HOME, NO_HOME, PSTORE, SENDING, Story, build, output
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get("FAST")), reason="not in the fast form")
 
@@ -101,7 +101,7 @@ def late_server(s):
     s.guest.check("cat /root/ca.pem >>/etc/ssl/certs/new && mv /etc/ssl/certs/new "
                   "/etc/ssl/certs/ca-certificates.crt; cp /etc/hosts /etc/hosts.new; "
                   f"echo 10.0.2.2 {NAME} >>/etc/hosts.new; mv /etc/hosts.new /etc/hosts")
-    s.waits_for(f"ls {FOLDER}/sent_logs/*.zip")
+    s.waits_for(f"ls {FOLDER}/sent_logs/*.zip", SENDING)
     s.note("submit sent", f"{show}; journalctl -b -o cat -u {SUBMIT}")
 
 
@@ -136,7 +136,7 @@ def full(s):
     s.note("collect full", "journalctl -b -o cat -u kdump-steamos-collect.service")
     s.guest.check("rm /home/full /home/full2; systemctl start kdump-steamos-collect.service")
     collected(s, 4)
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 4 ]")
+    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 4 ]", SENDING)
     s.note("archive with room", f"find {PSTORE} {ARCHIVE} -name 'dmesg*'")
     s.reports("reports with room")
     edited_by_the_service(s)
@@ -170,7 +170,7 @@ def on_a_partset(s):
     s.note("partset image", "kdump-steamos -q initrd -o /root/image >/dev/null && zcat /root/image | "
            "grep -a -o -e 'TARGET=[A-Z]*=[0-9a-f-]*' -e '^SUBDIR=.*'")
     s.guest.check("systemctl start kdump-steamos-settled.service")
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 5 ]")
+    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 5 ]", SENDING)
     s.note("partset collected", "journalctl -b -o cat -u kdump-steamos-collect.service; "
            f"ls {FOLDER}/sent_logs/*.zip | wc -l; rm /etc/default/kdump.d/30-partset.conf; "
            "systemctl daemon-reload")
