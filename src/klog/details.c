@@ -255,7 +255,8 @@ static int add_register(struct klog_details *d, struct span name, uint64_t value
     if (who->n_registers == 0)
         who->first_register = d->n_others;
     if (!who->has_rip || who->first_register + who->n_registers != d->n_others ||
-        has_register(d->others + who->first_register, who->n_registers, r.name))
+        (who->n_registers > 0 &&
+         has_register(d->others + who->first_register, who->n_registers, r.name)))
         return 0;
     ret = grow(&d->others, d->n_others, sizeof(r));
     if (ret == 0) {

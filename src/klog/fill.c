@@ -296,7 +296,7 @@ static struct span name_of(const struct klog_frame *f, char room[KLOG_MAX_DEMANG
  * behind the NMI's own frames; a crash inside of an interrupt lies before what that interrupted. */
 static size_t first_hashed(const struct parsed_report *r, const struct klog_trace *trace)
 {
-    const struct klog_frame *frames = r->details.frames + trace->first;
+    const struct klog_frame *frames = trace->n > 0 ? r->details.frames + trace->first : NULL;
     char room[KLOG_MAX_DEMANGLED];
     size_t first = 0;
 

@@ -181,7 +181,8 @@ static void write_trace(struct writer *w, const struct klog_details *d, const st
         key(w, "rip");
         write_frame(w, &t->who.rip);
     }
-    set_registers(w, d->others + t->who.first_register, t->who.n_registers);
+    if (t->who.n_registers > 0)
+        set_registers(w, d->others + t->who.first_register, t->who.n_registers);
     key(w, "frames");
     open_value(w, '[');
     for (size_t i = 0; i < t->n; i++) {
