@@ -65,7 +65,7 @@ def main():
         print(f"== {name}: {seconds} s", flush=True)
         run = subprocess.run([target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
                               "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={findings}",
-                              corpus])
+                              corpus], env=dict(os.environ, UBSAN_OPTIONS="halt_on_error=1"))
         if run.returncode:
             failed.append(name)
     print("fuzz: %d targets, %d failed%s" % (ran, len(failed),
