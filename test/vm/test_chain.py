@@ -81,7 +81,7 @@ def all_kinds(guest):
                     "echo $? >/home/out/$BOOT/disarmed.status\n")
         machine = qemu.Machine(guest, name, jobs, files=handheld.FILES, fast=True,
                                serial_number=handheld.SERIAL)
-        machine.run(timeout=480)
+        machine.run(timeout=900)
         return Chain(machine, server.finished())
 
 

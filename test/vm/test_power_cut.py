@@ -52,7 +52,7 @@ def cuts(guest):
     boots = sum(len(calls) for calls in CUTS.values()) + 1
     machine = qemu.Machine(guest, "cuts-" + guest.kernel.series,
                            ["boot-services\ncrash null"] + [JOB] * boots, files=planned, fast=True)
-    return machine.run()
+    return machine.run(timeout=600)
 
 
 @uses(cuts, series="6.1")
