@@ -64,7 +64,7 @@ check-fast: setup
 check-distro:
 	tools/setup --distro
 	$(MAKE) all
-	$(PYTHON) -m pytest -q -p no:cacheprovider test/distro
+	$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile test/distro
 
 deb arch:
 	tools/setup --$@

@@ -5,16 +5,14 @@ import fcntl
 import pathlib
 import sys
 
-import pytest
-
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # receiver.py
 
 
-@pytest.fixture(scope="session")
-def one_at_a_time():
-    folder = HERE.parent.parent / "build"
-    folder.mkdir(exist_ok=True)
-    with open(folder / "distro.lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def pytest_configure(config):
+    """The run, not each of its workers (-n), has the lock."""
+    if not hasattr(config, "workerinput"):
+        folder = HERE.parent.parent / "build"
+        folder.mkdir(exist_ok=True)
+        config.distro_lock = open(folder / "distro.lock", "w", encoding="utf-8")
+        fcntl.flock(config.distro_lock, fcntl.LOCK_EX)

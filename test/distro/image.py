@@ -2,8 +2,8 @@
 """The disk of a whole Debian machine: systemd, GRUB for UEFI, a root and a /home of their own.
 
 Made from the distribution's own packages by mmdebstrap; nothing of the host's is in it and nothing
-on the host is mounted. Three partitions: the EFI system partition, the root, /home. What takes long
-is kept below build/distro.
+on the host is mounted. Partitions: the EFI system partition, the root, /home, and /var where the
+machine has one. What takes long is kept below build/distro.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ PACKAGES = """
     systemd-sysv udev dbus kmod e2fsprogs iproute2 ca-certificates strace
     linux-image-amd64 initramfs-tools zstd grub-efi-amd64
     dmidecode makedumpfile libcurl4 libarchive13 libjansson4 libkmod2 libmount1
-    pacman-package-manager
+    pacman-package-manager sudo man-db crash python3-drgn
 """.split()
 # Of the image's 700 MB nobody reads these.
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/info/*"]
@@ -32,13 +32,14 @@ UNUSED_DRIVERS = ["gpu", "media", "infiniband", "net/wireless", "net/ethernet", 
                   "iio", "scsi", "hid", "input", "usb", "mtd", "platform", "thunderbolt"]
 
 MIB = 1 << 20
-ESP, ROOT, HOME = 1, 2, 3
-SIZES = {ESP: 64 * MIB, ROOT: 1600 * MIB, HOME: 256 * MIB}
+ESP, ROOT, HOME, VAR = 1, 2, 3, 4
+SIZES = {ESP: 64 * MIB, ROOT: 1600 * MIB, HOME: 256 * MIB, VAR: 256 * MIB}
 # Known beforehand, so that fstab and the kernel's command line can name them.
 PARTUUID = {number: f"6b64756d-7000-4000-8000-00000000000{number}" for number in SIZES}
 TYPES = {ESP: "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
          ROOT: "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709",
-         HOME: "933AC7E1-2EB4-4F13-B844-0E14E2AEF915"}
+         HOME: "933AC7E1-2EB4-4F13-B844-0E14E2AEF915",
+         VAR: "4D21B016-B534-45C2-A9FB-5C16E091FD2D"}
 
 FSTAB = f"""\
 PARTUUID={PARTUUID[ROOT]} / ext4 rw,noatime 0 1
@@ -86,11 +87,15 @@ GRUB_TERMINAL=console
 GRUB_DISABLE_OS_PROBER=true
 """
 
+# Who uses the machine: no root, but a member of sudo.
+OWNER = "gordon"
+
 NETWORK = "[Match]\nName=en*\n[Network]\nDHCP=yes\n"
 
 FILES = {
     "etc/fstab": FSTAB,
     "etc/hostname": "handheld\n",
+    "etc/hosts": "127.0.0.1 localhost\n127.0.1.1 handheld\n",
     "etc/default/grub": GRUB_DEFAULTS,
     "etc/systemd/system/test-shell.service": AGENT,
     "etc/systemd/network/20-wired.network": NETWORK,
@@ -98,6 +103,7 @@ FILES = {
     "etc/initramfs-tools/conf.d/small": "MODULES=list\nCOMPRESS=zstd\n",
     "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\n",
     "etc/systemd/journald.conf.d/test.conf": "[Journal]\nStorage=persistent\n",
+    "etc/sudoers.d/owner": f"{OWNER} ALL=(ALL) NOPASSWD: ALL\n",
 }
 ENABLED = {"sysinit.target.wants/test-shell.service": "../test-shell.service",
            "multi-user.target.wants/systemd-networkd.service":
@@ -107,9 +113,9 @@ MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", 
           "systemd-networkd-wait-online.service"]
 
 
-def fingerprint():
+def fingerprint(more=()):
     """Changes with whatever a disk is made from."""
-    made_of = (SUITE, PACKAGES, LEFT_OUT, UNUSED_DRIVERS, SIZES, FILES, ENABLED, MASKED)
+    made_of = (SUITE, PACKAGES, LEFT_OUT, UNUSED_DRIVERS, SIZES, FILES, ENABLED, MASKED, OWNER, *more)
     return hashlib.sha256(repr(made_of).encode()).hexdigest()[:12]
 
 
@@ -152,6 +158,9 @@ def _write(tree, name, content):
 def _unpack_root(tree, files):
     with tarfile.open(base_archive()) as archive:
         archive.extractall(tree, numeric_owner=True)
+    # What was left out of the image is not left out of what is installed in the machine.
+    (tree / "etc/dpkg/dpkg.cfg.d/99mmdebstrap").unlink()
+    run("chroot", tree, "useradd", "-m", "-s", "/bin/bash", OWNER)
     for drivers in tree.glob("lib/modules/*/kernel/drivers"):
         for name in UNUSED_DRIVERS:
             shutil.rmtree(drivers / name, ignore_errors=True)
@@ -176,11 +185,11 @@ def _initramfs(tree):
     run("chroot", tree, "update-initramfs", "-u", "-k", version)
 
 
-def _grub(folder):
-    """GRUB as one EFI program that reads the root's own grub.cfg."""
+def _grub(folder, path):
+    """GRUB as one EFI program that reads the configuration of this name, whatever partition has it."""
     config = folder / "grub-early.cfg"
-    config.write_text(f"search --no-floppy --set=root --file /boot/grub/grub.cfg\n"
-                      "set prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n")
+    config.write_text(f"search --no-floppy --set=root --file {path}\n"
+                      f"set prefix=($root){os.path.dirname(path)}\nconfigfile {path}\n")
     program = folder / "grub.efi"
     run("grub-mkimage", "-O", "x86_64-efi", "-o", program, "-p", "/boot/grub", "-c", config,
         "part_gpt", "ext2", "fat", "normal", "linux", "search", "search_fs_file", "search_fs_uuid",
@@ -189,23 +198,23 @@ def _grub(folder):
     return program
 
 
-def _esp(folder, path):
+def _esp(folder, path, config):
     with open(path, "wb") as file:
         file.truncate(SIZES[ESP])
     run("mkfs.vfat", "-n", "ESP", path)
-    run("mmd", "-i", path, "::EFI", "::EFI/BOOT")
-    run("mcopy", "-i", path, _grub(folder), "::EFI/BOOT/BOOTX64.EFI")
+    run("mmd", "-i", path, "::EFI", "::EFI/BOOT", "::EFI/steamos")
+    run("mcopy", "-i", path, _grub(folder, config), "::EFI/BOOT/BOOTX64.EFI")
 
 
 def _assemble(disk, partitions):
     """GPT and the partitions' content, each at a MiB's border."""
     start, lines = MIB, ["label: gpt"]
     places = {}
-    for number, size in SIZES.items():
-        lines.append(f"start={start // 512}, size={size // 512}, type={TYPES[number]}, "
+    for number in partitions:
+        lines.append(f"start={start // 512}, size={SIZES[number] // 512}, type={TYPES[number]}, "
                      f"uuid={PARTUUID[number]}")
         places[number] = start
-        start += size
+        start += SIZES[number]
     with open(disk, "wb") as file:
         file.truncate(start + MIB)
     run("sfdisk", disk, input="\n".join(lines).encode())
@@ -214,29 +223,38 @@ def _assemble(disk, partitions):
             "conv=notrunc,sparse")
 
 
-def make_disk(disk, files=None, home=None):
-    """Writes a disk image; files are put into the root, home is a folder with /home's content.
-    Gives (kernel, initramfs) for the first boot, which has to make grub.cfg."""
+def _ext4(path, label, number, content):
+    run("mkfs.ext4", "-q", "-L", label, "-d", content, path, f"{SIZES[number] // 1024}k")
+    return path
+
+
+def make_disk(disk, files=None, prepare=None, own_var=False, config="/boot/grub/grub.cfg"):
+    """Writes a disk image; files are put into the root, prepare(tree) does what else is to be done
+    with it. own_var: /var is a partition. Gives (kernel, initramfs) for the first boot, which has to
+    make GRUB's configuration: config is what GRUB looks for, on all partitions."""
     disk = pathlib.Path(disk)
     disk.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=disk.parent) as name:
         folder = pathlib.Path(name)
-        tree, empty = folder / "root", folder / "home"
+        tree = folder / "root"
         tree.mkdir()
-        empty.mkdir()
         _unpack_root(tree, files or {})
+        if prepare:
+            prepare(tree)
         _initramfs(tree)
         boot = disk.parent / "boot"
         boot.mkdir(exist_ok=True)
         (kernel,), (initramfs,) = tree.glob("boot/vmlinuz-*"), tree.glob("boot/initrd.img-*")
         shutil.copy(kernel, boot / "vmlinuz")
         shutil.copy(initramfs, boot / "initrd.img")
-        run("mkfs.ext4", "-q", "-L", "root", "-d", tree, folder / "root.img", f"{SIZES[ROOT] // 1024}k")
-        run("mkfs.ext4", "-q", "-L", "home", "-d", home or empty, folder / "home.img",
-            f"{SIZES[HOME] // 1024}k")
-        _esp(folder, folder / "esp.img")
-        _assemble(disk, {ESP: folder / "esp.img", ROOT: folder / "root.img",
-                         HOME: folder / "home.img"})
+        partitions = {ESP: folder / "esp.img", ROOT: folder / "root.img", HOME: folder / "home.img"}
+        _esp(folder, partitions[ESP], config)
+        for label, number in [("home", HOME)] + [("var", VAR)] * own_var:
+            (tree / label).rename(folder / label)
+            (tree / label).mkdir()
+            partitions[number] = _ext4(folder / f"{label}.img", label, number, folder / label)
+        _ext4(partitions[ROOT], "root", ROOT, tree)
+        _assemble(disk, partitions)
     return boot / "vmlinuz", boot / "initrd.img"
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A running distribution in QEMU: boots by firmware and GRUB, and has a shell for the tests."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -14,6 +15,8 @@ import image
 OVMF_CODE = ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/edk2/x64/OVMF_CODE.4m.fd"]
 OVMF_VARS = ["/usr/share/OVMF/OVMF_VARS_4M.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"]
 BOOT_TIMEOUT = 300  # seconds; firmware, GRUB, kernel and systemd under emulation on a busy machine
+
+FIRST_BOOT = "mount -o remount,rw / && update-grub 2>&1"
 
 
 class MachineError(Exception):
@@ -251,24 +254,30 @@ def _first(paths):
     raise MachineError(f"no firmware: none of {', '.join(paths)} is here; tools/setup installs it")
 
 
-def ready_disk(name, files=None):
-    """A disk whose grub.cfg is made, by the guest's own update-grub in a first boot."""
-    name = f"{name}-{image.fingerprint()}"
+def ready_disk(name, made_of=(), first_boot=FIRST_BOOT, **options):
+    """A disk whose grub.cfg is made, by the guest's own update-grub in a first boot; options are
+    make_disk()'s, and made_of what they stand for."""
+    name = f"{name}-{image.fingerprint(made_of)}"
     disk = image.CACHE / name / "disk.img"
-    if disk.exists():
-        return disk
-    partial = image.CACHE / (name + ".partial") / "disk.img"
-    shutil.rmtree(partial.parent, ignore_errors=True)
-    kernel, initramfs = image.make_disk(partial, files)
-    machine = Machine(partial, partial.parent, keep=True)
+    image.CACHE.mkdir(parents=True, exist_ok=True)
+    with open(image.CACHE / "disks.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not disk.exists():
+            _make_ready(disk, image.CACHE / (name + ".partial"), first_boot, **options)
+    return disk
+
+
+def _make_ready(disk, partial, first_boot, **options):
+    shutil.rmtree(partial, ignore_errors=True)
+    kernel, initramfs = image.make_disk(partial / "disk.img", **options)
+    machine = Machine(partial / "disk.img", partial, keep=True)
     try:
         machine.start(kernel=kernel, initramfs=initramfs,
                       cmdline=f"root=PARTUUID={image.PARTUUID[image.ROOT]} rw quiet console=ttyS0 "
                               "no_timer_check tsc=reliable")
         machine.settle()
-        machine.check("mount -o remount,rw / && update-grub 2>&1", timeout=300)
+        machine.check(first_boot, timeout=300)
         machine.power_off()
     finally:
         machine.stop()
-    partial.parent.rename(disk.parent)
-    return disk
+    partial.rename(disk.parent)

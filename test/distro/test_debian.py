@@ -5,96 +5,28 @@ One machine, few boots, and in each as much as it has to tell; the tests look at
 """
 
 import json
-import os
-import pathlib
 import re
-import shutil
-import subprocess
-import tarfile
-import time
 
 import pytest
 
 import image
 import machine
-from receiver import Receiver
+import story as stories
+from story import FAST, FOLDER, PANIC, UNITS, UNPACK
 
-FOLDER = "/home/.steamos/offload/var/kdump"
-PSTORE = "/sys/fs/pstore"
-ARCHIVE = "/var/lib/systemd/pstore"
-SENDING = 420  # seconds; the first try of a boot is at any time of its first five minutes
 MESSAGE = "584b942a0d344e338bb4a40e3ef5d24a"
 HOME = f"PARTUUID={image.PARTUUID[image.HOME]}"
 NO_HOME = "PARTUUID=00000000-0000-4000-8000-000000000000"
-RECORD = ("Panic#1 Part1\n<5>[    0.000000] Linux version 6.1.0-99-{0} (a@b) #1 SMP\n"
-          "<0>[   10.000000] Kernel panic - not syncing: {0}\n")
-
-
-def build(kind, folder, version=None):
-    words = [str(image.TOP / "package/build"), kind, str(folder)]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True,
-                          env=os.environ | ({"VERSION": version} if version else {}))
-    (path,) = [line for line in done.stdout.splitlines() if "-dbgsym_" not in line and "-debug-" not in line]
-    return pathlib.Path(path)
-
-
 SYSCTLS = "cd /proc/sys/kernel && grep -s . panic panic_on_oops softlockup_panic hardlockup_panic panic_print; true"
-
-
-class Story:
-    """What happened, by name, for the tests below."""
-
-    def __init__(self, guest, server):
-        self.guest = guest
-        self.server = server
-        self.seen = {}
-
-    def note(self, name, script, timeout=120):
-        """(status, output) of a script, remembered."""
-        start = time.monotonic()
-        self.seen[name] = self.guest.run(script, timeout)
-        print(f"--- {name} ({time.monotonic() - start:.1f} s): {self.seen[name]}")
-        return self.seen[name]
-
-    def told(self, name):
-        """What was noted; in the fast form the story is shorter."""
-        if FAST and name not in self.seen:
-            pytest.skip("not in the fast form")
-        return self.seen[name]
-
-    def status(self, name):
-        self.note(name + " words", "kdump-steamos status")
-        code, text = self.note(name, "kdump-steamos status --json")
-        self.seen[name] = (code, json.loads(text))
-
-    def waits_for(self, script, timeout=90):
-        """Until the script succeeds in the machine, or the time is over."""
-        end = time.monotonic() + timeout
-        while self.guest.run(script)[0] != 0 and time.monotonic() < end:
-            time.sleep(1)
-
-    def records(self, name):
-        self.note(name, f"ls {PSTORE} {ARCHIVE} 2>/dev/null | grep ^dmesg")
-
-    def reports(self, name):
-        self.note(name, f"cd {FOLDER} && find . -name 'steamos-*.zip' | sort")
-
-    def record_waits(self, word):
-        """A record of a crash as systemd-pstore keeps it."""
-        self.guest.check(f"mkdir -p {ARCHIVE}")
-        self.guest.put(f"{ARCHIVE}/dmesg-ramoops-0", RECORD.format(word))
 
 
 def first_boot(s):
     """Installed, looked at, configured; then the test's crash."""
     s.note("sysctl before", SYSCTLS)
-    s.note("installed", "mkdir -p /root/p && cd /root/p && tar -xf /dev/vdb && "
-           "dpkg -i first.deb 2>&1", 300)
+    s.note("installed", f"{UNPACK} && dpkg -i first.deb 2>&1", 300)
     s.guest.put("/etc/default/kdump.d/10-server.conf", f"POST_URL={s.server}\n"
                 "MIN_FREE_SPACE=0\nSAME_CRASH_PER_DAY=0")  # /home is small; all die of the same
-    s.note("enabled", "systemctl is-enabled kdump-steamos.service kdump-steamos-settled.timer "
-           "kdump-steamos-collect.service kdump-steamos-reserve.service kdump-steamos-submit.path "
-           "kdump-steamos-submit.timer")
+    s.note("enabled", f"systemctl is-enabled {' '.join(UNITS)}")
     s.note("active", "systemctl is-active kdump-steamos.service; "
            "systemctl --failed --no-legend | grep kdump; true")
     s.note("sysctl", "cat /proc/sys/kernel/panic /proc/sys/kernel/panic_on_oops")
@@ -106,13 +38,13 @@ def first_boot(s):
            "systemctl --failed --no-legend | grep kdump")
     s.note("failure", "systemctl status --no-pager --failed 'kdump-steamos*'; true")
     s.status("still armed")
-    s.guest.run("systemctl start kdump-steamos-settled.service")
+    s.settled()
     s.guest.reboots("kdump-steamos test --yes")
 
 
 def after_the_test(s):
     """Collected, sent, proven; the journal knows of it."""
-    s.waits_for(f"ls {FOLDER}/sent_logs/*.zip", SENDING)
+    s.sent(1, by_itself=True)
     s.status("proven")
     s.records("records after the test")
     s.reports("reports after the test")
@@ -130,7 +62,7 @@ def after_the_test(s):
     # Home is not there at the next boot.
     s.guest.check(f"sed -i 's/{HOME} .*/{NO_HOME} \\/home ext4 "
                   "rw,nofail,x-systemd.device-timeout=5s 0 2/' /etc/fstab")
-    s.guest.reboots("sync; echo c >/proc/sysrq-trigger")
+    s.guest.reboots(PANIC)
 
 
 def without_home(s):
@@ -144,7 +76,7 @@ def without_home(s):
     s.guest.check(f"sed -i 's/{NO_HOME}/{HOME}/; s/device-timeout=5s/device-timeout=60s/' /etc/fstab"
                   " && systemctl daemon-reload")
     s.note("home mounted late", "systemctl start home.mount")
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 2 ]", SENDING)
+    s.sent(2)
     s.records("records with home")
     s.reports("reports with home")
     read_only_and_full(s)
@@ -195,9 +127,9 @@ def crash_kernel(s):
     s.status("kdump armed")
     s.note("reserved", "cat /sys/kernel/kexec_crash_loaded /sys/kernel/kexec_crash_size; "
            f"ls -l {FOLDER}")
-    s.guest.run("systemctl start kdump-steamos-settled.service")
+    s.settled()
     s.guest.reboots("kdump-steamos test --yes")
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 4 ]", SENDING)
+    s.sent(4)
     s.status("kdump proven")
     s.note("kdump list", "kdump-steamos list --json")
     s.reports("reports after kdump")
@@ -238,13 +170,11 @@ def by_pacman(s):
     s.guest.put("/root/pacman.conf", "[options]\nArchitecture = auto\nSigLevel = Never")
     s.note("pacman installed", "mkdir -p /var/lib/pacman; pacman --config /root/pacman.conf --noconfirm "
            "-U -dd /root/p/first.pkg.tar.zst 2>&1", 300)
-    s.note("pacman enabled", "systemctl is-enabled kdump-steamos.service kdump-steamos-settled.timer "
-           "kdump-steamos-collect.service kdump-steamos-reserve.service kdump-steamos-submit.path "
-           "kdump-steamos-submit.timer")
+    s.note("pacman enabled", f"systemctl is-enabled {' '.join(UNITS)}")
     s.status("pacman armed")
-    s.guest.run("systemctl start kdump-steamos-settled.service")
+    s.settled()
     s.guest.reboots("kdump-steamos test --yes")
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 5 ]", SENDING)
+    s.sent(5)
     s.status("pacman proven")
     s.note("pacman removed", "pacman --config /root/pacman.conf --noconfirm -R kdump-steamos 2>&1; "
            "echo --; ls /sys/module/ramoops/parameters 2>/dev/null; systemctl list-units --all --no-legend "
@@ -252,52 +182,26 @@ def by_pacman(s):
     s.reports("reports after pacman")
 
 
-FAST = bool(os.environ.get("FAST"))
 CHAPTERS = (first_boot, after_the_test) if FAST else (
     first_boot, after_the_test, without_home, nothing_to_do, crash_kernel, upgrade_and_removal, by_pacman)
 
 
 @pytest.fixture(scope="module")
-def story(one_at_a_time, tmp_path_factory):
-    lacking = image.missing_tools() + [tool for tool in ("dpkg-buildpackage", "makepkg",
-                                                           "qemu-system-x86_64")
-                                       if not shutil.which(tool)]
-    if lacking:
-        pytest.skip(f"missing: {', '.join(lacking)}; tools/setup --distro installs them")
-    folder = tmp_path_factory.mktemp("debian")
-    packages = folder / "packages.tar"
-    with tarfile.open(packages, "w") as tar:
-        tar.add(build("deb", image.CACHE / "first"), "first.deb")
-        tar.add(build("deb", image.CACHE / "second", "0.1.99"), "second.deb")
-        tar.add(build("arch", image.CACHE / "arch"), "first.pkg.tar.zst")
-    disk = machine.ready_disk("ready")
-    extra = ["-drive", f"if=none,id=packages,format=raw,readonly=on,file={packages}",
-             "-device", "virtio-blk-pci,drive=packages"]
-    with Receiver(folder / "server") as server:
-        with machine.Machine(disk, folder / "machine", extra=extra) as guest:
-            told = Story(guest, server.url.replace("127.0.0.1", "10.0.2.2"))
-            guest.settle()
-            for chapter in CHAPTERS:
-                start = time.monotonic()
-                chapter(told)
-                print(f"=== {chapter.__name__}: {time.monotonic() - start:.0f} s")
-            guest.power_off()
-        told.uploads = server.finished()
+def story(tmp_path_factory):
+    stories.need("dpkg-buildpackage", "makepkg")
+    packages = {"first.deb": stories.build("deb", "first")[0],
+                "second.deb": stories.build("deb", "second", "0.1.99")[0],
+                "first.pkg.tar.zst": stories.build("arch", "arch")[0]}
+    with stories.life(tmp_path_factory.mktemp("debian"), CHAPTERS, packages) as told:
         yield told
 
 
-def output(story, name, status=0):
-    code, text = story.told(name)
-    assert code == status, text
-    return text
-
-
 def test_installed_is_armed(story):
-    output(story, "installed")
-    assert "uid=" in output(story, "files") and "completions/kdump-steamos" in output(story, "files")
-    assert output(story, "enabled").split() == ["enabled"] * 6
-    assert output(story, "active").split() == ["active"]
-    assert output(story, "sysctl").split() == ["-1", "1"]
+    story.output("installed")
+    assert "uid=" in story.output("files") and "completions/kdump-steamos" in story.output("files")
+    assert story.output("enabled").split() == ["enabled"] * len(UNITS)
+    assert story.output("active").split() == ["active"]
+    assert story.output("sysctl").split() == ["-1", "1"]
     code, status = story.told("armed")
     assert (code, status["armed"], status["backend"]["name"]) == (0, True, "ramoops")
     assert not status["proven"]["holds"] and status["advice"] == []
@@ -316,75 +220,75 @@ def test_the_test_is_the_proof(story):
     assert (proven["proof"]["mechanism"], proven["proof"]["firmware"]) == ("ramoops", "F7A0000")
     assert not proven["test_awaited"] and not proven["test_failed"]
     assert re.search(r"^proven: \d{4}-.* on Linux 6\.\S+ \(ramoops, firmware F7A0000, by a test\)$",
-                     output(story, "proven words"), re.MULTILINE)
+                     story.output("proven words"), re.MULTILINE)
 
 
 def test_the_test_was_collected_and_sent(story):
-    assert output(story, "records after the test", 1) == ""
-    (report,) = output(story, "reports after the test").split()
+    assert story.output("records after the test", 1) == ""
+    (report,) = story.output("reports after the test").split()
     assert re.fullmatch(r"\./sent_logs/steamos-TESTSERIAL-0\.\d{12}\.zip", report)
-    (entry,) = json.loads(output(story, "list"))
+    (entry,) = json.loads(story.output("list"))
     assert "sysrq" in entry["title"]
-    assert "sysrq triggered crash" in output(story, "report")
-    assert "sent steamos-TESTSERIAL" in output(story, "submit journal")
+    assert "sysrq triggered crash" in story.output("report")
+    assert "sent steamos-TESTSERIAL" in story.output("submit journal")
     assert len(story.uploads) >= 1
 
 
 def test_the_journal_has_fields_and_an_explanation(story):
-    entry = json.loads(output(story, "journal").splitlines()[0])
+    entry = json.loads(story.output("journal").splitlines()[0])
     assert "sysrq" in entry["KDUMP_TITLE"] and entry["KDUMP_MECHANISM"] == "ramoops"
     assert entry["_SYSTEMD_UNIT"] == "kdump-steamos-collect.service"
-    assert entry["KDUMP_REPORT"] in output(story, "reports after the test")
-    assert f"{FOLDER}/{entry['KDUMP_REPORT']}" in output(story, "catalog")
-    assert output(story, "arm journal").count("is recorded") == 1
+    assert entry["KDUMP_REPORT"] in story.output("reports after the test")
+    assert f"{FOLDER}/{entry['KDUMP_REPORT']}" in story.output("catalog")
+    assert story.output("arm journal").count("is recorded") == 1
 
 
 def test_the_boot_is_well(story):
-    assert output(story, "settled").strip() == "running", output(story, "failed units")
+    assert story.output("settled").strip() == "running", story.output("failed units")
 
 
 def test_without_home_the_record_waits(story):
-    assert output(story, "settled without home").strip() == "running"
+    assert story.output("settled without home").strip() == "running"
     assert story.told("home is missing")[0] != 0
-    assert output(story, "records without home").startswith("dmesg-")
-    assert "No such file or directory" in output(story, "nothing below the mount point", 1)
-    assert output(story, "collect without home", 0).split() == ["inactive", "active"]
+    assert story.output("records without home").startswith("dmesg-")
+    assert "No such file or directory" in story.output("nothing below the mount point", 1)
+    assert story.output("collect without home", 0).split() == ["inactive", "active"]
 
 
 def test_home_mounted_late_starts_the_collection(story):
-    assert output(story, "home mounted late") == ""
-    assert output(story, "records with home", 1) == ""
-    assert len(output(story, "reports with home").split()) == 2
+    assert story.output("home mounted late") == ""
+    assert story.output("records with home", 1) == ""
+    assert len(story.output("reports with home").split()) == 2
 
 
 def test_read_only_and_full(story):
-    assert "mount it read-write" in output(story, "read-only")
-    assert output(story, "records read-only").strip() == "dmesg-ramoops-0"
-    assert "make room there" in output(story, "full")
-    assert output(story, "records full").strip() == "dmesg-ramoops-0"
-    assert output(story, "records with room", 1) == ""
-    assert len(output(story, "reports with room").split()) == 3
+    assert "mount it read-write" in story.output("read-only")
+    assert story.output("records read-only").strip() == "dmesg-ramoops-0"
+    assert "make room there" in story.output("full")
+    assert story.output("records full").strip() == "dmesg-ramoops-0"
+    assert story.output("records with room", 1) == ""
+    assert len(story.output("reports with room").split()) == 3
 
 
 def test_nothing_waits_for_us_but_for_arming(story):
-    assert output(story, "settled idle").strip() == "running"
-    chain = re.findall(r"kdump\S+", output(story, "chain"))
+    assert story.output("settled idle").strip() == "running"
+    chain = re.findall(r"kdump\S+", story.output("chain"))
     assert set(chain) <= {"kdump-steamos.service"}
 
 
 def test_nothing_is_started_where_nothing_is_to_be_done(story):
     """What that costs is in test_boot_cost.py."""
-    for conditions in output(story, "conditions").strip().split("\n\n"):
+    for conditions in story.output("conditions").strip().split("\n\n"):
         assert "ConditionResult=no" in conditions and "Monotonic=0\n" not in conditions + "\n"
 
 
 def test_the_crash_kernel_is_reserved_by_the_service(story):
-    assert any(int(count) > 0 for count in output(story, "grub edited", 0).split())
+    assert any(int(count) > 0 for count in story.output("grub edited", 0).split())
     code, status = story.told("kdump before the reboot")
     assert status["armed"] and status["backend"]["name"] == "ramoops", status
     code, status = story.told("kdump armed")
-    assert (code, status["armed"]) == (0, True), output(story, "kdump journal")
-    loaded, size, *files = output(story, "reserved").split("\n", 2)
+    assert (code, status["armed"]) == (0, True), story.output("kdump journal")
+    loaded, size, *files = story.output("reserved").split("\n", 2)
     assert loaded == "1" and 64 << 20 <= int(size) <= 256 << 20
     assert re.search(r"kdump-initrd-6\.\S+\.img", files[0])
 
@@ -394,38 +298,38 @@ def test_the_crash_kernel_is_proven(story):
     proof = status["proven"]["proof"]
     assert (code, status["proven"]["holds"], proof["mechanism"], proof["test"]) == \
         (0, True, "kdump", True)
-    assert len(output(story, "reports after kdump").split()) == 4
-    assert len(json.loads(output(story, "kdump list"))) == 4
-    assert re.search(r" vmcore\.\d{12}\n", output(story, "vmcore"))
-    assert "sysrq triggered crash" in output(story, "vmcore")
-    assert "sysrq triggered crash" in output(story, "kdump report")
+    assert len(story.output("reports after kdump").split()) == 4
+    assert len(json.loads(story.output("kdump list"))) == 4
+    assert re.search(r" vmcore\.\d{12}\n", story.output("vmcore"))
+    assert "sysrq triggered crash" in story.output("vmcore")
+    assert "sysrq triggered crash" in story.output("kdump report")
 
 
 def test_upgrade_and_removal(story):
-    output(story, "upgraded")
-    assert output(story, "version") == "kdump-steamos 0.1.99\n"
+    story.output("upgraded")
+    assert story.output("version") == "kdump-steamos 0.1.99\n"
     assert story.told("armed after upgrade")[1]["armed"]
-    removed = output(story, "removed")
+    removed = story.output("removed")
     assert "disarmed: " in removed and "ramoops" not in removed.split("--\n")[-1]
     for line in removed.split("--\n")[-1].splitlines():
         assert line == "(null)" or "not-found inactive dead" in line
-    left = output(story, "left", 1)
+    left = story.output("left", 1)
     assert "POST_URL=" in left and "SCRUB=1" in left
     assert set(re.findall(r":(\d+)$", left, re.MULTILINE)) == {"0"}
-    assert output(story, "sysctl after") == output(story, "sysctl before")
-    assert "kdump-initrd-" in output(story, "images before") and output(story, "of arming", 2) == ""
-    assert len(output(story, "reports after removal").split()) == 4
-    assert output(story, "purged", 2).split("--\n")[-1] == ""
-    assert len(output(story, "reports after purge").split()) == 4
+    assert story.output("sysctl after") == story.output("sysctl before")
+    assert "kdump-initrd-" in story.output("images before") and story.output("of arming", 2) == ""
+    assert len(story.output("reports after removal").split()) == 4
+    assert story.output("purged", 2).split("--\n")[-1] == ""
+    assert len(story.output("reports after purge").split()) == 4
 
 
 def test_the_pacman_package(story):
-    output(story, "pacman installed")
-    assert output(story, "pacman enabled").split() == ["enabled"] * 6
+    story.output("pacman installed")
+    assert story.output("pacman enabled").split() == ["enabled"] * len(UNITS)
     assert story.told("pacman armed")[1]["backend"]["name"] == "ramoops"
     assert story.told("pacman proven")[1]["proven"]["holds"]
     assert story.told("pacman proven")[1]["proven"]["proof"]["mechanism"] == "ramoops"
-    words, left = output(story, "pacman removed").split("--\n")
+    words, left = story.output("pacman removed").split("--\n")
     assert "disarmed: " in words
     assert [line for line in left.splitlines() if "not-found inactive dead" not in line] == []
-    assert len(output(story, "reports after pacman").split()) == 5
+    assert len(story.output("reports after pacman").split()) == 5

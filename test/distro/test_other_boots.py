@@ -6,22 +6,21 @@ read-only, full, or waits for who opens it.
 Every crash is a real panic, and every boot goes by firmware and GRUB.
 """
 
-import os
 import re
-import shutil
-import tarfile
-import time
 
 import pytest
 
 import image
 import machine
-from receiver import Receiver, make_ca, make_cert
-from test_debian import ARCHIVE, FOLDER, HOME, NO_HOME, PSTORE, SENDING, Story, build, output
+import story as stories
+from receiver import make_ca, make_cert
+from story import ARCHIVE, FOLDER, PANIC, PSTORE, SENDING, UNPACK
 
-pytestmark = pytest.mark.skipif(bool(os.environ.get("FAST")), reason="not in the fast form")
+pytestmark = pytest.mark.skipif(stories.FAST, reason="not in the fast form")
 
 NAME = "reports.example"
+HOME = f"PARTUUID={image.PARTUUID[image.HOME]}"
+NO_HOME = "PARTUUID=00000000-0000-4000-8000-000000000000"
 # What os-prober does, and more than one of its ways to be refused.
 PROBER = f"""\
 #!/bin/sh
@@ -40,12 +39,7 @@ echo "# nothing else here"
 echo done >&3
 """
 SUBMIT = "kdump-steamos-submit.service"
-PANIC = "sync; echo c >/proc/sysrq-trigger"
 LINE = "rw,noatime,nofail,x-systemd.device-timeout=300s"  # a busy computer is slow
-
-
-def collected(s, count):
-    s.waits_for(f"[ $(find {FOLDER} -name 'steamos-*.zip' | wc -l) = {count} ]")
 
 
 def home_as(s, options, device=HOME):
@@ -65,20 +59,20 @@ def the_boot(s, name):
 
 def installed(s):
     """The variables are there at the next boot, and all of the memory."""
-    s.guest.check("mkdir -p /root/p && cd /root/p && tar -xf /dev/vdb && dpkg -i first.deb 2>&1", 300)
+    s.guest.check(f"{UNPACK} && dpkg -i first.deb 2>&1", 300)
     s.guest.put("/etc/default/kdump.d/10-server.conf",
                 f"POST_URL={s.server}\nMIN_FREE_SPACE=0\nSAME_CRASH_PER_DAY=0")
     s.guest.check("sed -i 's/ mem=720M//; s/ efi_pstore.pstore_disable=1//' /boot/grub/grub.cfg && "
                   "systemctl unmask systemd-pstore.service && systemctl enable systemd-pstore.service")
     s.guest.reboots("systemctl reboot")
     s.status("efi armed")
-    s.guest.check("systemctl start kdump-steamos-settled.service")
+    s.settled()
     s.guest.reboots(PANIC)
 
 
 def archived_first(s):
     """systemd-pstore has the records; the server is not there yet."""
-    collected(s, 1)
+    s.collected(1)
     s.note("pstore unit", "systemctl is-enabled systemd-pstore.service; systemctl show -p ActiveState "
            "-p ConditionResult systemd-pstore.service; journalctl -b -o cat -u systemd-pstore.service")
     s.records("records after systemd-pstore")
@@ -86,8 +80,8 @@ def archived_first(s):
     s.reports("reports after systemd-pstore")
     s.note("archived report", f"kdump-steamos report {FOLDER}/steamos-*.zip")
     late_server(s)
-    s.guest.check("systemctl start kdump-steamos-settled.service; "
-                  "systemctl mask systemd-pstore.service")
+    s.settled()
+    s.guest.check("systemctl mask systemd-pstore.service")
     s.guest.reboots(PANIC)
 
 
@@ -106,12 +100,12 @@ def late_server(s):
 
 
 def without_systemd_pstore(s):
-    collected(s, 2)
+    s.collected(2)
     s.records("records without systemd-pstore")
     s.note("archive without systemd-pstore", f"find {ARCHIVE} -mindepth 1")
     s.reports("reports without systemd-pstore")
-    s.guest.check("systemctl unmask systemd-pstore.service; "
-                  "systemctl start kdump-steamos-settled.service")
+    s.settled()
+    s.guest.check("systemctl unmask systemd-pstore.service")
     home_as(s, LINE.replace("rw", "ro"))
     s.guest.reboots(PANIC)
 
@@ -121,12 +115,13 @@ def read_only(s):
     s.note("archive read-only", f"find {PSTORE} {ARCHIVE} -name 'dmesg*'")
     s.note("collect read-only", "journalctl -b -o cat -u kdump-steamos-collect.service")
     s.guest.check("mount -o remount,rw /home && systemctl start kdump-steamos-collect.service")
-    collected(s, 3)
+    s.collected(3)
     s.note("archive writable", f"find {PSTORE} {ARCHIVE} -name 'dmesg*'")
     s.reports("reports writable")
     home_as(s, LINE)
-    s.guest.check("systemctl start kdump-steamos-settled.service; dd if=/dev/zero of=/home/full bs=1M; "
-                  "sync; dd if=/dev/zero of=/home/full2 bs=1k; sync; true", 300)
+    s.settled()
+    s.guest.check("dd if=/dev/zero of=/home/full bs=1M; sync; dd if=/dev/zero of=/home/full2 bs=1k; "
+                  "sync; true", 300)
     s.guest.reboots(PANIC)
 
 
@@ -135,13 +130,13 @@ def full(s):
     s.note("archive full", f"find {PSTORE} {ARCHIVE} -name 'dmesg*'")
     s.note("collect full", "journalctl -b -o cat -u kdump-steamos-collect.service")
     s.guest.check("rm /home/full /home/full2; systemctl start kdump-steamos-collect.service")
-    collected(s, 4)
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 4 ]", SENDING)
+    s.collected(4)
+    s.sent(4)
     s.note("archive with room", f"find {PSTORE} {ARCHIVE} -name 'dmesg*'")
     s.reports("reports with room")
     edited_by_the_service(s)
     on_a_partset(s)
-    s.guest.check("systemctl start kdump-steamos-settled.service")
+    s.settled()
     home_as(s, "nofail,x-systemd.automount,x-systemd.device-timeout=45s", NO_HOME)
     s.guest.reboots("systemctl reboot")
 
@@ -169,8 +164,8 @@ def on_a_partset(s):
     s.record_waits("partset")
     s.note("partset image", "kdump-steamos -q initrd -o /root/image >/dev/null && zcat /root/image | "
            "grep -a -o -e 'TARGET=[A-Z]*=[0-9a-f-]*' -e '^SUBDIR=.*'")
-    s.guest.check("systemctl start kdump-steamos-settled.service")
-    s.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = 5 ]", SENDING)
+    s.settled()
+    s.sent(5)
     s.note("partset collected", "journalctl -b -o cat -u kdump-steamos-collect.service; "
            f"ls {FOLDER}/sent_logs/*.zip | wc -l; rm /etc/default/kdump.d/30-partset.conf; "
            "systemctl daemon-reload")
@@ -186,29 +181,17 @@ CHAPTERS = (installed, archived_first, without_systemd_pstore, read_only, full, 
 
 
 @pytest.fixture(scope="module")
-def story(one_at_a_time, tmp_path_factory):
-    lacking = image.missing_tools() + [tool for tool in ("dpkg-buildpackage", "qemu-system-x86_64")
-                                       if not shutil.which(tool)]
-    if lacking:
-        pytest.skip(f"missing: {', '.join(lacking)}; tools/setup --distro installs them")
+def story(tmp_path_factory):
+    stories.need("dpkg-buildpackage")
     folder = tmp_path_factory.mktemp("other")
-    packages = folder / "packages.tar"
-    with tarfile.open(packages, "w") as tar:
-        tar.add(build("deb", image.CACHE / "first"), "first.deb")
-    extra = ["-drive", f"if=none,id=packages,format=raw,readonly=on,file={packages}",
-             "-device", "virtio-blk-pci,drive=packages"]
     ca = make_ca(folder / "ca")
-    with Receiver(folder / "server", tls=make_cert(folder / "ca", NAME, ca)) as server:
-        with machine.Machine(machine.ready_disk("ready"), folder / "machine", extra=extra) as guest:
-            told = Story(guest, re.sub(r"//[^:/]+", f"//{NAME}", server.url))
-            told.ca = ca[0].read_text()
-            guest.settle()
-            for chapter in CHAPTERS:
-                start = time.monotonic()
-                chapter(told)
-                print(f"=== {chapter.__name__}: {time.monotonic() - start:.0f} s")
-            guest.power_off()
-        told.uploads = server.finished()
+
+    def begin(told):
+        told.ca = ca[0].read_text()
+
+    with stories.life(folder, (begin, *CHAPTERS), {"first.deb": stories.build("deb", "first")[0]},
+                      server=lambda url: re.sub(r"//[^:/]+", f"//{NAME}", url),
+                      tls=make_cert(folder / "ca", NAME, ca)) as told:
         yield told
 
 
@@ -224,18 +207,18 @@ def test_the_variables_record(story):
 
 def test_systemd_pstore_was_there_first(story):
     """It moves the parts, and they become one report; nothing of them is left."""
-    words = output(story, "pstore unit")
+    words = story.output("pstore unit")
     assert words.startswith("enabled\nActiveState=active\nConditionResult=yes\n")
     assert len(re.findall(r"moved to", words)) > 1
-    assert output(story, "records after systemd-pstore", 1) == ""
-    assert output(story, "archive after systemd-pstore") == ""
-    assert len(output(story, "reports after systemd-pstore").split()) == 1
-    assert "sysrq triggered crash" in output(story, "archived report")
+    assert story.output("records after systemd-pstore", 1) == ""
+    assert story.output("archive after systemd-pstore") == ""
+    assert len(story.output("reports after systemd-pstore").split()) == 1
+    assert "sysrq triggered crash" in story.output("archived report")
 
 
 def test_the_service_sees_what_the_network_brings(story):
     """The same run of it that began without the server's name and certificate has sent."""
-    before, after = output(story, "submit waits"), output(story, "submit sent")
+    before, after = story.output("submit waits"), story.output("submit sent")
     assert before.startswith("ActiveState=activating\n") and "sent steamos" not in before
     assert re.search(r"^InvocationID=(\w+)$", before, re.MULTILINE)[1] == \
         re.search(r"^InvocationID=(\w+)$", after, re.MULTILINE)[1]
@@ -243,47 +226,47 @@ def test_the_service_sees_what_the_network_brings(story):
 
 
 def test_without_systemd_pstore_nothing_is_lost(story):
-    assert output(story, "records without systemd-pstore", 1) == ""
-    assert output(story, "archive without systemd-pstore") == ""
-    assert len(output(story, "reports without systemd-pstore").split()) == 2
+    assert story.output("records without systemd-pstore", 1) == ""
+    assert story.output("archive without systemd-pstore") == ""
+    assert len(story.output("reports without systemd-pstore").split()) == 2
 
 
 @pytest.mark.parametrize("name,advice,then,count", [
     ("read-only", "mount it read-write", "writable", 3), ("full", "make room there", "with room", 4)])
 def test_a_boot_with_a_home_that_takes_nothing(story, name, advice, then, count):
     """It is armed, nothing but the collection fails, and the record is collected later."""
-    verdict, *failed = output(story, f"{name}: settled").split()
+    verdict, *failed = story.output(f"{name}: settled").split()
     assert (verdict, failed) == ("degraded", ["kdump-steamos-collect.service"])
-    arming = output(story, f"{name}: arming")
+    arming = story.output(f"{name}: arming")
     assert "ActiveState=active\n" in arming and "ExecMainStatus=0\n" in arming
-    assert advice in output(story, f"collect {name}")
-    assert "dmesg-efi" in output(story, f"archive {name}")
-    assert output(story, f"archive {then}") == ""
-    assert len(output(story, f"reports {then}").split()) == count
+    assert advice in story.output(f"collect {name}")
+    assert "dmesg-efi" in story.output(f"archive {name}")
+    assert story.output(f"archive {then}") == ""
+    assert len(story.output(f"reports {then}").split()) == count
 
 
 def test_the_sandbox_lets_the_distributions_tool_work(story):
-    words = output(story, "reserved")
+    words = story.output("reserved")
     assert int(words.split()[-1]) > 0, words
-    assert output(story, "probed").split() == ["BOOTX64.EFI", "ext2", "done"]
-    assert output(story, "given back", 1).split()[-1] == "0"
+    assert story.output("probed").split() == ["BOOTX64.EFI", "ext2", "done"]
+    assert story.output("given back", 1).split()[-1] == "0"
 
 
 def test_an_automount_holds_up_nothing(story):
-    assert "autofs" in output(story, "automount")
-    arming = output(story, "automount: arming")
+    assert "autofs" in story.output("automount")
+    arming = story.output("automount: arming")
     assert "ActiveState=active\n" in arming and "ExecMainStatus=0\n" in arming
     assert "is not mounted yet" in arming
     assert arming_seconds(arming) < 15
-    assert output(story, "automount: settled").split()[0] == "running"
+    assert story.output("automount: settled").split()[0] == "running"
 
 
 def test_a_partset_is_a_device_like_others(story):
     """The image names the partition by what stays, and the timer finds its file system mounted."""
-    target, folder = output(story, "partset image").split()
+    target, folder = story.output("partset image").split()
     assert target == f"TARGET=PARTUUID={image.PARTUUID[image.HOME]}"
     assert folder == f"SUBDIR={FOLDER[6:]}"
-    words = output(story, "partset collected")
+    words = story.output("partset collected")
     assert "Linux version" not in words and "is recorded: " in words and words.split()[-1] == "5"
 
 

@@ -4,10 +4,11 @@
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 
 import pytest
+
+from story import build, need
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 BOTH = {"usr/bin/kdump-steamos", "etc/default/kdump", "etc/default/kdump.d/",
@@ -30,21 +31,6 @@ def run(*words, **options):
     return done.stdout
 
 
-def need(*tools):
-    for tool in tools:
-        if not shutil.which(tool):
-            pytest.skip(f"{tool} is not installed; tools/setup --distro does it")
-
-
-def build(kind, folder=None, version=None, tree=TOP):
-    words = [tree / "package/build", kind, *([folder] if folder else [])]
-    made = [pathlib.Path(line) for line in run(
-        *words, env=os.environ | ({"VERSION": version} if version else {})).splitlines()]
-    (package,) = [path for path in made if "-dbg" not in path.name and "-debug" not in path.name]
-    (debug,) = set(made) - {package}
-    return package, debug
-
-
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory):
     """What somebody has who takes a release's tar file; where nobody may enter as well."""
@@ -61,13 +47,13 @@ def unpacked(tmp_path_factory):
 @pytest.fixture(scope="module")
 def deb():
     need("dpkg-buildpackage", "dh", "fakeroot")
-    return build("deb")
+    return build("deb", "first")
 
 
 @pytest.fixture(scope="module")
 def arch():
     need("makepkg", "pacman", "fakeroot", "bsdtar")
-    return build("arch")
+    return build("arch", "arch")
 
 
 def deb_files(path):
@@ -148,10 +134,9 @@ def pacman(tree, *words):
 def test_pacman_installs_upgrades_removes(arch, unpacked, tmp_path):
     """The configuration of the user and the reports survive all three. The newer package is one that
     was built from a release's tar file."""
-    if os.geteuid() != 0:
-        pytest.skip("pacman wants root")
+    assert os.geteuid() == 0, "pacman wants root"
     tree = tmp_path / "tree"
-    newer, _ = build("arch", version="0.1.99", tree=unpacked)
+    newer, _ = build("arch", "newer", "0.1.99", unpacked)
     pacman(tree, "-U", "-dd", arch[0])
     assert run(tree / "usr/bin/kdump-steamos", "--version") == "kdump-steamos 0.1.0\n"
     config = tree / "etc/default/kdump"
