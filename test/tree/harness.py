@@ -5,6 +5,7 @@ system calls of its own, and runs that are repeated at each one have to be quick
 import concurrent.futures
 import os
 import pathlib
+import shutil
 
 import pytest
 
@@ -23,6 +24,13 @@ def missing(what):
     if os.environ.get("KDUMP_SKIP_PLAIN") == "1":
         pytest.skip(what)
     pytest.fail(f"{what} (make); KDUMP_SKIP_PLAIN=1 leaves such tests out")
+
+
+def need(*programs):
+    """What a test runs beside the program. A test that vanishes proves nothing: missing is failed."""
+    for name in programs:
+        if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/usr/lib/systemd:/lib/systemd"):
+            pytest.fail(f"{name} is not installed (tools/setup)")
 
 
 def tool(name):

@@ -6,12 +6,12 @@ import pathlib
 import pty
 import re
 import select
-import shutil
 import subprocess
 import time
 
 import pytest
 
+from harness import need
 from tree import TOP, Tree, program
 
 DOC = pathlib.Path(program()).parent.parent / "doc"
@@ -24,11 +24,6 @@ SHELL_OPTION = re.compile(r"(?<![\w-])--[a-z-]+")
 def verb_help(verb):
     return subprocess.run([program(), verb, "--help"], capture_output=True, text=True,
                           check=True).stdout
-
-
-def need(tool):
-    if not shutil.which(tool):
-        pytest.skip(f"{tool} is not installed")
 
 
 def said(*words, **options):
@@ -56,14 +51,11 @@ def test_every_verb_has_help(verb):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_manual_is_clean(page):
-    if not shutil.which("mandoc") and not shutil.which("man"):
-        pytest.skip("neither mandoc nor man is installed")
-    if shutil.which("mandoc"):
-        assert said("mandoc", "-Tlint", DOC / page) == ""
-    if shutil.which("man"):
-        done = subprocess.run(["man", "--warnings", "-l", DOC / page], capture_output=True,
-                              text=True, check=True, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
-        assert done.stderr == "" and len(done.stdout) > 1000
+    need("mandoc", "man")
+    assert said("mandoc", "-Tlint", DOC / page) == ""
+    done = subprocess.run(["man", "--warnings", "-l", DOC / page], capture_output=True,
+                          text=True, check=True, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
+    assert done.stderr == "" and len(done.stdout) > 1000
 
 
 def plain(page):

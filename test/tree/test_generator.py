@@ -10,6 +10,7 @@ import tempfile
 
 import pytest
 
+from harness import need
 from tree import TOP, Tree, program
 
 GENERATOR = pathlib.Path(program()).parent / "generator/kdump-steamos-generator"
@@ -200,8 +201,7 @@ SETTINGS = [({}, {"home"}),
 @pytest.mark.parametrize("settings,mounts", SETTINGS)
 def test_systemd_waits_for_the_folders_mount_and_no_other(tree, units, settings, mounts):
     """As systemd itself adds it up, which knows of dependencies that no drop-in takes away."""
-    if not os.path.exists(SYSTEMD):
-        pytest.skip("systemd is not installed")
+    need("systemd")
     tree.config(**settings)
     tree.write("etc/fstab", "LABEL=data /var/lib ext4 nofail 0 2\n")
     enable(tree, *WANTED)
@@ -226,8 +226,7 @@ def test_systemd_waits_for_the_folders_mount_and_no_other(tree, units, settings,
 
 @pytest.mark.parametrize("settings", [settings for settings, _ in SETTINGS])
 def test_systemd_accepts_the_drop_ins(tree, units, settings):
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("systemd-analyze is not installed")
+    need("systemd-analyze")
     tree.config(**settings)
     enable(tree, *WANTED)
     lay_out(tree, units)

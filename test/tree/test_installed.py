@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from harness import need
 from tree import TOP, program
 
 SYSTEM = "usr/lib/systemd/system"
@@ -50,11 +51,6 @@ def units(installed, tmp_path_factory):
         text = re.sub(r"/\S+/kdump-steamos(?= )", program(), unit.read_text())
         (folder / unit.name).write_text(text)
     return folder
-
-
-def need(tool):
-    if not shutil.which(tool):
-        pytest.skip(f"{tool} is not installed")
 
 
 def test_files(installed):
