@@ -11,15 +11,16 @@
 
 enum { MAX_FILE = 256 << 10, STAMP = 14 };
 
-static const char *const places[] = { "/etc/default/grub.d/kdump-steamos.cfg", "/etc/default/grub" };
+static const char *const places[] = { "/etc/default/grub.d/kdump-steamos.cfg",
+                                      "/etc/default/grub" };
 
 static uint64_t read_number(const struct root *root, const char *path, bool *found)
 {
     uint64_t number = 0;
     char line[32];
 
-    *found = root_read_line(root, path, line, sizeof(line)) == 0 &&
-             span_to_u64(span_str(line), &number);
+    *found =
+        root_read_line(root, path, line, sizeof(line)) == 0 && span_to_u64(span_str(line), &number);
     return number;
 }
 
@@ -34,8 +35,8 @@ static bool is_capture(const char *name)
 
 static void read_spool(const struct root *root, const struct spool *spool, struct crash_kernel *k)
 {
-    _cleanup_closedir_ DIR *dir = dir_stream(
-        openat(spool->fd, "crash", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    _cleanup_closedir_ DIR *dir =
+        dir_stream(openat(spool->fd, "crash", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
     const struct dirent *entry;
     char release[128], name[NAME_MAX + 1];
     struct stat st;
@@ -83,6 +84,7 @@ int crash_kernel_read(const struct root *root, const struct spool *spool, struct
         return r;
     k.loaded = read_number(root, "/sys/kernel/kexec_crash_loaded", &k.supported) != 0;
     k.reserved = read_number(root, "/sys/kernel/kexec_crash_size", &sized);
+    k.late = root_exists(root, "/run/kdump-steamos/late");
     if (cmdline_get(span_trim(strbuf_view(&cmdline)), "crashkernel", &value))
         (void)span_copy(value, k.crashkernel, sizeof(k.crashkernel));
     if (spool)
@@ -131,21 +133,28 @@ void crash_kernel_advise(const struct crash_kernel *k, bool wanted, char *buf, s
     else if (!k->supported)
         (void)snprintf(buf, size, "a crash kernel needs CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
     else if (k->reserved == 0 && k->crashkernel[0] != '\0')
-        (void)snprintf(buf, size,
-                       "the kernel could not reserve crashkernel=%s: dmesg | grep -i crash tells why",
-                       k->crashkernel);
+        (void)
+            snprintf(buf, size,
+                     "the kernel could not reserve crashkernel=%s: dmesg | grep -i crash tells why",
+                     k->crashkernel);
     else if (k->reserved == 0)
-        (void)snprintf(buf, size, "reserve memory for a crash kernel, and reboot: kdump-steamos arm");
+        (void)snprintf(buf, size,
+                       "reserve memory for a crash kernel, and reboot: kdump-steamos arm");
+    else if (k->late)
+        (void)
+            snprintf(buf, size,
+                     "wait: kdump-steamos-reserve.service loads the crash kernel (systemctl status "
+                     "kdump-steamos-reserve.service tells how far it is)");
     else
         (void)snprintf(buf, size, "load the crash kernel: kdump-steamos arm");
 }
 
 json_t *crash_kernel_to_json(const struct crash_kernel *k)
 {
-    return json_pack("{s:b, s:b, s:I, s:I, s:I, s:s, s:s, s:s, s:b, s:b, s:i}", "supported",
-                     k->supported, "loaded", k->loaded, "reserved", (json_int_t)k->reserved, "image",
-                     (json_int_t)k->image, "needed", (json_int_t)k->needed, "crashkernel",
-                     k->crashkernel, "next_boot", k->next, "next_boot_file", k->place,
-                     "next_boot_in_force", k->next_is_now, "uncollected", k->uncollected, "vmcores",
-                     (int)k->vmcores);
+    return json_pack("{s:b, s:b, s:b, s:I, s:I, s:I, s:s, s:s, s:s, s:b, s:b, s:i}", "supported",
+                     k->supported, "loaded", k->loaded, "late", k->late, "reserved",
+                     (json_int_t)k->reserved, "image", (json_int_t)k->image, "needed",
+                     (json_int_t)k->needed, "crashkernel", k->crashkernel, "next_boot", k->next,
+                     "next_boot_file", k->place, "next_boot_in_force", k->next_is_now,
+                     "uncollected", k->uncollected, "vmcores", (int)k->vmcores);
 }

@@ -8,6 +8,7 @@
 
 struct crash_kernel {
     bool supported, loaded;
+    bool late; /* this boot has yet to load it: the kdump folder was not there when it armed */
     uint64_t reserved;    /* bytes */
     uint64_t image;       /* bytes of the running kernel's capture image; 0: there is none */
     uint64_t needed;      /* bytes that it takes to work, as far as was measured; 0: unknown */

@@ -58,6 +58,9 @@ def test_what_to_do(kdump):
     assert "could not reserve crashkernel=112M" in advice(kdump)
     kdump.kexec(0, 112)
     assert "load the crash kernel: kdump-steamos arm" in advice(kdump)
+    kdump.write("run/kdump-steamos/late", "")
+    assert "wait: kdump-steamos-reserve.service loads the crash kernel" in advice(kdump)
+    assert "kdump-steamos arm" not in advice(kdump) and status(kdump)[1]["kdump"]["late"]
     kdump.kexec(1, 112)
     assert "crash kernel" not in advice(kdump)
     assert "\nkdump: " not in kdump.run("status").stdout
