@@ -34,7 +34,10 @@ struct recipe {
     const char *kernel;
     struct image_modules modules;
     struct program program; /* none where program.n is 0 */
+    int program_error;      /* why there is none where one is named; 0 */
     struct strbuf options;  /* the program's */
+    bool threads;           /* that they ask for */
+    char asked, instead;    /* '\0': no option had to be another */
     struct strbuf conf;
     struct program_file capture;
     json_t *inputs; /* owned: what is noted of it */
@@ -76,20 +79,15 @@ static int fit_options(const struct context *context, struct recipe *r)
     const char *const argv[] = { r->program.files[0].path, "-v", NULL };
     _cleanup_strbuf_ struct strbuf answer = { 0 }, fitted = { 0 };
     struct makedumpfile_can can;
-    char asked, instead;
     int ret = context->ops->run(context->ops->ctx, argv, MAX_ANSWER, ASK_SECONDS, &answer);
 
     if (ret != 0 || !makedumpfile_parse(strbuf_view(&answer), &can)) {
         log_debug("what %s can do is not known", argv[0]);
         return ret == -ENOMEM ? ret : 0;
     }
-    ret = makedumpfile_fit(strbuf_view(&r->options), &can, &fitted, &asked, &instead);
-    if (ret < 0 || asked == '\0')
+    ret = makedumpfile_fit(strbuf_view(&r->options), &can, &fitted, &r->asked, &r->instead);
+    if (ret < 0 || r->asked == '\0')
         return ret;
-    log_warning(
-        "MAKEDUMPFILE_COREDUMP_CMD: this makedumpfile knows no -%c, and would write without "
-        "compression; using -%c",
-        asked, instead);
     strbuf_clear(&r->options);
     r->options = fitted;
     fitted = (struct strbuf){ 0 };
@@ -112,18 +110,33 @@ static int find_program(const struct context *context, struct recipe *r)
     ret = program_find(r->root, name, &r->program);
     if (ret == -ENOMEM)
         return ret;
-    if (ret < 0) {
-        log_warning("cannot take %s into the capture image (%s%s%s): a vmcore will be saved whole",
-                    name, r->program.missing, r->program.missing[0] ? " is missing, " : "",
-                    strerror(-ret));
+    r->program_error = ret;
+    if (ret < 0 || !span_ends(word, "makedumpfile"))
         return 0;
-    }
-    if (!span_ends(word, "makedumpfile"))
-        return 0;
-    if (makedumpfile_has_threads(words))
-        log_warning("MAKEDUMPFILE_COREDUMP_CMD: --num-threads makes makedumpfile many times slower "
-                    "on the one CPU of a crash kernel; take it out");
+    r->threads = makedumpfile_has_threads(words);
     return fit_options(context, r);
+}
+
+/* What the user may want otherwise: once for an image, and not at every boot that uses it. */
+static void say_program(const struct context *context, const struct recipe *r, bool anew)
+{
+    enum log_level level = anew ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
+    struct span words = span_str(context->config.makedumpfile_coredump_cmd), name;
+
+    if (r->program_error < 0 && span_next_word(&words, &name))
+        log_write(level, 0,
+                  "cannot take %.*s into the capture image (%s%s%s): a vmcore will be saved whole",
+                  (int)name.n, name.p, r->program.missing,
+                  r->program.missing[0] ? " is missing, " : "", strerror(-r->program_error));
+    if (r->threads)
+        log_write(level, 0,
+                  "MAKEDUMPFILE_COREDUMP_CMD: --num-threads makes makedumpfile many times slower "
+                  "on the one CPU of a crash kernel; take it out");
+    if (r->asked != '\0')
+        log_write(level, 0,
+                  "MAKEDUMPFILE_COREDUMP_CMD: this makedumpfile knows no -%c, and would write "
+                  "without compression; using -%c",
+                  r->asked, r->instead);
 }
 
 /* Lines of /kdump.conf have no quoting: a line's end in a value would begin another key. */
@@ -442,6 +455,8 @@ int image_ensure(const struct context *context, const char *kernel, bool force, 
         r = spool_lock(&spool, LOCK_TIMEOUT_MS);
     if (r == 0)
         r = ensure_in(&spool, name, force, &recipe, out);
+    if (r == 0)
+        say_program(context, &recipe, out->rebuilt);
     if (r < 0 && !out->problem[0])
         SAY(out->problem, "cannot write %.180s: %s", out->path, strerror(-r));
     return r;
@@ -468,6 +483,8 @@ int image_write(const struct context *context, const char *kernel, const char *f
         fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r == 0)
         r = fd < 0 ? -errno : write_to(fd, slash ? slash + 1 : file, &recipe, &out->size);
+    if (r == 0)
+        say_program(context, &recipe, true);
     if (r < 0 && !out->problem[0])
         SAY(out->problem, "cannot write %.180s: %s", file, strerror(-r));
     SAY(out->path, "%s", file);

@@ -509,6 +509,21 @@ def test_missing_library_is_said(tmp_path):
     done = machine.build()
     assert "is missing" in done.stderr and "will be saved whole" in done.stderr
     assert "MAKEDUMPFILE" not in conf(unpack(machine.image(), tmp_path / "image"))
+    # every boot looks whether the image is up to date
+    assert machine.build().stderr == ""
+    assert "will be saved whole" in machine.build("--force").stderr
+    assert "will be saved whole" in machine.build("-o", str(tmp_path / "copy.img")).stderr
+
+
+def test_what_an_option_costs_is_said_once(tmp_path):
+    machine = Machine(tmp_path / "tree")
+    machine.config(FULL_COREDUMP="1", MAKEDUMPFILE_COREDUMP_CMD="makedumpfile --num-threads 4 -d 31")
+    # an ELF header, with program headers of 56 bytes each and none of them: it needs no library
+    machine.write("usr/bin/makedumpfile", b"\x7fELF\x02\x01\x01" + bytes(47) + b"\x38" + bytes(9))
+    assert "many times slower" in machine.build().stderr
+    assert machine.build().stderr == ""
+    machine.config(MAKEDUMPFILE_COREDUMP_CMD="makedumpfile --num-threads 2 -d 31")
+    assert "many times slower" in machine.build().stderr
 
 
 def test_usage(tmp_path):
