@@ -14,7 +14,7 @@ static int open_image(const struct context *context, struct arming *a)
     struct kdump_plan *p = &a->kdump_plan;
     struct image image;
     struct stat st;
-    int r = image_ensure(context, a->kdump.kernel, false, &image), fd;
+    int r = image_ensure(context, a->kdump.kernel, IMAGE_OR_IN_RUN, &image), fd;
 
     if (r == -EAGAIN) {
         SAY(p->reason, "there is no capture image yet: %.250s", image.problem);
@@ -22,10 +22,16 @@ static int open_image(const struct context *context, struct arming *a)
         return r;
     }
     if (r < 0) {
-        SAY(p->reason, "there can be no capture image: %.250s", image.problem);
-        SAY(p->advice, "when that is mended: kdump-steamos initrd");
+        SAY(p->reason, "there can be no capture image: %.280s", image.problem);
+        SAY(p->advice, "when that is mended: kdump-steamos arm");
         return r;
     }
+    if (image.not_in_folder < 0)
+        (void)log_warning_errno(image.not_in_folder,
+                                "the capture image is kept in %s, for this boot alone: the kdump "
+                                "folder %s takes nothing, and a crash may leave no report%s",
+                                image.path, context->config.kdump_folder,
+                                spool_advice(image.not_in_folder));
     if (image.rebuilt)
         log_info("made the capture image %s (%llu KiB): %s", image.path,
                  (unsigned long long)image.size / 1024, image.why);

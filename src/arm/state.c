@@ -54,8 +54,8 @@ static void open_without_folder(const struct context *context, bool create, int 
     else if (create)
         (void)log_warning_errno(error,
                                 "the guard against boot loops is off, for there is no writable "
-                                "kdump folder %s, ignoring",
-                                folder);
+                                "kdump folder %s%s, ignoring",
+                                folder, spool_advice(error));
 }
 
 void arm_state_open(const struct context *context, bool create, struct arm_state *out)
@@ -63,6 +63,8 @@ void arm_state_open(const struct context *context, bool create, struct arm_state
     int r;
 
     *out = (struct arm_state)ARM_STATE_INIT;
+    out->root = &context->root;
+    out->arming = create;
     r = spool_open(&context->root, &context->config, create, &out->spool);
     if (r >= 0) {
         out->fd = spool_open_state(&out->spool, create);
@@ -97,27 +99,61 @@ struct boot_marker arm_state_marker(const struct arm_state *state, const char *b
     return marker;
 }
 
-void arm_state_save(struct arm_state *state, const struct boot_marker *marker)
+/* A folder that takes nothing may still hold what this boot wrote there before: the next boot would
+ * take it for the last word, and not arm for it. */
+static int save_in_run(struct arm_state *state, const struct boot_marker *marker)
 {
-    int r, folder = state->fd >= 0 ? state->fd : state->run;
+    bool stale = state->run < 0 && state->found && state->fd >= 0 &&
+                 strcmp(state->last.boot_id, marker->boot_id) == 0;
+    int r;
 
-    if (folder < 0)
-        return;
-    r = boot_marker_write(folder, marker);
-    if (r == 0 && state->fd >= 0 && state->run >= 0) {
+    if (state->run < 0)
+        state->run = root_make_dir(state->root, RUN_DIR, 0700);
+    r = state->run < 0 ? state->run : boot_marker_write(state->run, marker);
+    if (r == 0 && stale)
+        (void)!boot_marker_remove(state->fd);
+    return r;
+}
+
+static int save_in_folder(struct arm_state *state, const struct boot_marker *marker)
+{
+    int r = boot_marker_write(state->fd, marker);
+
+    if (r == 0 && state->run >= 0) {
         (void)!boot_marker_remove(state->run);
         close_fd(&state->run);
         state->run = -EBADF;
     }
+    return r;
+}
+
+static void warn_of_marker(struct arm_state *state, const char *folder, int error)
+{
+    (void)log_warning_errno(error,
+                            "cannot write the boot marker in %s%s; the guard against boot loops is "
+                            "off, ignoring",
+                            folder, spool_advice(error));
+    state->arming = false;
+}
+
+void arm_state_save(struct arm_state *state, const struct boot_marker *marker)
+{
+    bool known = state->run >= 0 && !state->arming;
+    int folder = 0, r;
+
+    if (state->fd < 0 && state->run < 0)
+        return;
+    if (state->fd >= 0)
+        folder = save_in_folder(state, marker);
+    r = state->fd < 0 || folder < 0 ? save_in_run(state, marker) : 0;
     if (r == 0) {
         state->last = *marker;
         state->found = true;
-    } else {
-        (void)log_warning_errno(r,
-                                "cannot write the boot marker in %s: the guard against boot loops "
-                                "is off, ignoring",
-                                state->fd >= 0 ? state->spool.path : RUN_DIR);
     }
+    if (folder < 0 && !known)
+        warn_of_marker(state, state->spool.path, folder);
+    else if (r < 0)
+        warn_of_marker(state, RUN_DIR, r);
 }
 
 bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *root)
@@ -149,12 +185,13 @@ void arm_state_set_late(const struct root *root, bool late)
 void arm_state_note_consent(const struct arm_state *state, bool submission)
 {
     int r = state->fd < 0 ? 0 : consent_note(state->fd, submission, time(NULL));
+    bool known = state->run >= 0 && !state->arming;
 
     if (r < 0)
-        (void)log_warning_errno(r,
-                                "cannot note in %s/state whether reports may leave, ignoring: what "
-                                "the configuration says at the next boot will count alone",
-                                state->spool.path);
+        (void)log_full_errno(known ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, r,
+                             "cannot note in %s/state whether reports may leave, ignoring: what "
+                             "the configuration says at the next boot will count alone",
+                             state->spool.path);
 }
 
 void arm_state_judge_test(const struct arm_state *state, const struct root *root,

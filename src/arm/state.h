@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The boot marker as arming uses it: everything works without the kdump folder, but for the guard.
- * While the folder's file system is not mounted, the marker is kept in /run/kdump-steamos, so that
- * what was armed can be undone; the first run that finds the folder moves it there.
+ * While the folder's file system is not mounted, or takes nothing, the marker is kept in
+ * /run/kdump-steamos, so that what was armed can be undone; the first run that can write to the
+ * folder moves it there.
  */
 #pragma once
 
@@ -11,13 +12,13 @@
 #include "spool/boot_marker.h"
 #include "spool/spool.h"
 
-#define RUN_DIR "/run/kdump-steamos"
-
 struct arm_state {
+    const struct root *root; /* borrowed */
     struct spool spool;
     int fd;     /* the state folder; negative: there is none */
     int run;    /* /run/kdump-steamos, where the marker is there, or nowhere else to go */
-    bool found; /* last is filled */
+    bool arming; /* opened to arm, and no failure to save was warned of yet */
+    bool found;  /* last is filled */
     struct boot_marker last; /* as it was found */
 };
 
@@ -34,7 +35,8 @@ void arm_state_close(struct arm_state *state);
 /* The marker of this boot: the one that was found where this boot wrote it, else a new one. */
 struct boot_marker arm_state_marker(const struct arm_state *state, const char *boot_id,
                                     const char *kernel);
-/* Written where there is a folder, and moved there from /run; a failure is warned of. */
+/* Written where there is a folder, and moved there from /run. That it stays in /run is warned of once
+ * by each run that arms, and by others where it was not there before. */
 void arm_state_save(struct arm_state *state, const struct boot_marker *marker);
 
 /* Whether a test has shown that ramoops's memory does not survive this machine's reboot: noted when
@@ -44,7 +46,7 @@ bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *ro
 void arm_state_judge_test(const struct arm_state *state, const struct root *root,
                           const char *boot_id);
 void arm_state_forget_lost(const struct arm_state *state);
-/* Notes what LOG_SUBMISSION is now (spool/consent.h); a failure is warned of. */
+/* Notes what LOG_SUBMISSION is now (spool/consent.h); a failure is warned of as one to save is. */
 void arm_state_note_consent(const struct arm_state *state, bool submission);
 /* Whether the boot's late run has anything to do: a file for the condition of its unit. A failure
  * is warned of. */

@@ -32,25 +32,6 @@ static void collection_done(struct collection *c)
     facts_done(&c->facts);
 }
 
-/* What the user can do about an error of the spool's file system. */
-static const char *advice(int error)
-{
-    switch (-error) {
-    case ENOSPC:
-    case EDQUOT:
-        return "; make room there, or lower KEEP_REPORTS";
-    case EROFS:
-        return "; mount it read-write, or set KDUMP_FOLDER to a place that is";
-    case EACCES:
-    case EPERM:
-        return "; run this as root";
-    case EIO:
-        return "; the disk reports errors";
-    default:
-        return "";
-    }
-}
-
 static int write_members(int fd, const struct bundle *bundle, const char *stamp)
 {
     _cleanup_(report_zip_abandonp) struct report_zip *zip = NULL;
@@ -387,7 +368,7 @@ static int collect_event(struct collection *c, const struct pstore_records *reco
                                "cannot store the report of a crash in %s; its records stay %s, and "
                                "the next boot tries again%s",
                                c->spool.path, event->n_dumps > 0 ? "in pstore" : "in crash/",
-                               advice(r));
+                               spool_advice(r));
     note_proof(c, &crash);
     /* The capture last: by its time an interrupted run's report is found again. */
     remove_records(c, records, event);
@@ -411,14 +392,14 @@ static int open_spool(struct collection *c)
                                context->config.kdump_folder);
     if (r < 0)
         return log_error_errno(r, "cannot open %s; the records stay in pstore%s",
-                               context->config.kdump_folder, advice(r));
+                               context->config.kdump_folder, spool_advice(r));
     r = spool_lock(&c->spool, LOCK_TIMEOUT_MS);
     if (r == -EBUSY)
         return log_error_errno(r, "another kdump-steamos is at work in %s; the next run collects",
                                c->spool.path);
     if (r < 0)
         return log_error_errno(r, "cannot lock %s; the records stay in pstore%s", c->spool.path,
-                               advice(r));
+                               spool_advice(r));
     return 0;
 }
 

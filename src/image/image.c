@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/atomic_file.h"
 #include "base/json_file.h"
@@ -14,7 +13,6 @@
 #include "spool/spool.h"
 
 #define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-#define IMAGE_PREFIX "kdump-initrd-"
 
 enum {
     FORMAT = 1,        /* of images; another one makes all of them anew */
@@ -24,7 +22,6 @@ enum {
     MAX_DIRS = 64,
     MAX_ANSWER = 16 << 10,
     ASK_SECONDS = 5,
-    DAY = 24 * 60 * 60,
     LOCK_TIMEOUT_MS = 10000,
 };
 
@@ -336,6 +333,12 @@ static int write_to(int dirfd, const char *name, const struct recipe *r, uint64_
 
 /* ---- is the one at hand the right one? ---- */
 
+/* Where an image lies, and what is noted of it. */
+struct place {
+    int dir, state; /* borrowed */
+    const char *name;
+};
+
 static void say_difference(json_t *old, json_t *now, struct image *image)
 {
     const char *key;
@@ -358,13 +361,13 @@ bool image_is_trusted(const struct stat *st)
     return S_ISREG(st->st_mode) && st->st_uid == geteuid() && (st->st_mode & 022) == 0;
 }
 
-static bool is_current(const struct spool *spool, int state, const char *name, const char *notes,
-                       const struct recipe *r, struct image *image)
+static bool is_current(const struct place *place, const char *notes, const struct recipe *r,
+                       struct image *image)
 {
     _cleanup_json_ json_t *old = NULL;
     struct stat st;
 
-    if (fstatat(spool->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode)) {
+    if (fstatat(place->dir, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode)) {
         SAY(image->why, "there was none");
         return false;
     }
@@ -373,7 +376,7 @@ static bool is_current(const struct spool *spool, int state, const char *name, c
         SAY(image->why, "it was somebody else's");
         return false;
     }
-    if (json_file_read(state, notes, &old) < 0 ||
+    if (json_file_read(place->state, notes, &old) < 0 ||
         json_get_int(old, "size", -1) != (int64_t)st.st_size) {
         SAY(image->why, "what went into it is not known");
         return false;
@@ -391,44 +394,95 @@ static int save_notes(int state, const char *notes, const struct recipe *r,
     return top ? json_file_write(state, notes, top) : -ENOMEM;
 }
 
-/* An image's time is that of its last use, to the day. */
-static int64_t days_unused(const struct stat *st)
-{
-    return (time(NULL) - st->st_mtim.tv_sec) / DAY;
-}
-
-static void note_use(const struct spool *spool, const char *name)
+static void note_use(const struct place *place)
 {
     struct stat st;
 
-    if (fstatat(spool->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && days_unused(&st) != 0)
-        (void)utimensat(spool->fd, name, NULL, AT_SYMLINK_NOFOLLOW); /* at worst it goes too soon */
+    if (fstatat(place->dir, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        image_days_unused(&st) != 0)
+        (void)utimensat(place->dir, place->name, NULL,
+                        AT_SYMLINK_NOFOLLOW); /* at worst it goes too soon */
 }
 
-static int ensure_in(const struct spool *spool, const char *name, bool force,
-                     const struct recipe *r, struct image *image)
+static int ensure_in(const struct place *place, bool force, const struct recipe *r,
+                     struct image *image)
 {
-    _cleanup_close_ int state = spool_open_state(spool, true);
     char notes[NAME_MAX + 1];
     int ret;
 
-    if (state < 0)
-        return state;
-    SAY(notes, "%.*s.json", (int)(strlen(name) - strlen(".img")), name);
-    if (is_current(spool, state, name, notes, r, image) && !force) {
-        note_use(spool, name);
+    SAY(notes, "%.*s.json", (int)(strlen(place->name) - strlen(".img")), place->name);
+    image->why[0] = '\0';
+    if (is_current(place, notes, r, image) && !force) {
+        note_use(place);
         return 0;
     }
     if (!image->why[0])
         SAY(image->why, "it was asked for");
-    ret = write_to(spool->fd, name, r, &image->size);
-    if (ret == 0)
-        ret = save_notes(state, notes, r, image);
+    ret = write_to(place->dir, place->name, r, &image->size);
+    if (ret == 0) {
+        ret = save_notes(place->state, notes, r, image);
+        if (ret < 0) /* of no use without them, and room is scarce */
+            (void)unlinkat(place->dir, place->name, 0);
+    }
     image->rebuilt = ret == 0;
     return ret;
 }
 
-int image_ensure(const struct context *context, const char *kernel, bool force, struct image *out)
+/* A folder that takes nothing may still have the right image. Without a lock: nobody else can write
+ * there either, and an image comes whole or not at all. */
+static int ensure_in_folder(struct spool *spool, const char *name, bool force,
+                            const struct recipe *r, struct image *image)
+{
+    _cleanup_close_ int state = spool_open_state(spool, true);
+    const struct place place = { .dir = spool->fd, .state = state, .name = name };
+    int ret = state < 0 ? state : spool_lock(spool, LOCK_TIMEOUT_MS);
+
+    if (state < 0 || (ret < 0 && !spool_takes_nothing(ret)))
+        return ret;
+    return ensure_in(&place, force, r, image);
+}
+
+/* For this boot alone. */
+static int ensure_in_run(const struct recipe *r, const char *name, int why, struct image *image)
+{
+    _cleanup_close_ int run = root_make_dir(r->root, RUN_DIR, 0700);
+    const struct place place = { .dir = run, .state = run, .name = name };
+    int ret;
+
+    if (run < 0)
+        return run;
+    SAY(image->path, RUN_DIR "/%s", name);
+    ret = ensure_in(&place, false, r, image);
+    if (ret == 0)
+        image->not_in_folder = why;
+    return ret;
+}
+
+/* What an earlier run of this boot kept, once it is in the folder. */
+static void remove_from_run(const struct root *root, const char *name)
+{
+    _cleanup_close_ int run = root_open_dir(root, RUN_DIR);
+    char notes[NAME_MAX + 1];
+
+    SAY(notes, "%.*s.json", (int)(strlen(name) - strlen(".img")), name);
+    if (run >= 0 && unlinkat(run, name, 0) == 0)
+        (void)unlinkat(run, notes, 0);
+}
+
+static int ensure(struct spool *spool, const char *name, unsigned flags, const struct recipe *r,
+                  struct image *image)
+{
+    int ret = ensure_in_folder(spool, name, flags & IMAGE_FORCE, r, image);
+
+    if (spool_takes_nothing(ret) && (flags & IMAGE_OR_IN_RUN))
+        return ensure_in_run(r, name, ret, image);
+    if (ret == 0)
+        remove_from_run(r->root, name);
+    return ret;
+}
+
+int image_ensure(const struct context *context, const char *kernel, unsigned flags,
+                 struct image *out)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
     _cleanup_(recipe_done) struct recipe recipe = { 0 };
@@ -445,20 +499,18 @@ int image_ensure(const struct context *context, const char *kernel, bool force, 
         return -EAGAIN;
     }
     if (r < 0) {
-        SAY(out->problem, "cannot open the kdump folder %.180s: %s", context->config.kdump_folder,
-            strerror(-r));
+        SAY(out->problem, "cannot open the kdump folder %.120s: %s%s", context->config.kdump_folder,
+            strerror(-r), spool_advice(r));
         return r;
     }
     SAY(out->path, "%s/%s", spool.path, name);
     r = read_recipe(context, kernel, spool.path, &recipe, out);
     if (r == 0)
-        r = spool_lock(&spool, LOCK_TIMEOUT_MS);
-    if (r == 0)
-        r = ensure_in(&spool, name, force, &recipe, out);
+        r = ensure(&spool, name, flags, &recipe, out);
     if (r == 0)
         say_program(context, &recipe, out->rebuilt);
-    if (r < 0 && !out->problem[0])
-        SAY(out->problem, "cannot write %.180s: %s", out->path, strerror(-r));
+    else if (!out->problem[0])
+        SAY(out->problem, "cannot write %.120s: %s%s", out->path, strerror(-r), spool_advice(r));
     return r;
 }
 
@@ -490,57 +542,4 @@ int image_write(const struct context *context, const char *kernel, const char *f
     SAY(out->path, "%s", file);
     out->rebuilt = r == 0;
     return r;
-}
-
-/* Its kernel is there, or it may be the other system's of two and was in use not long ago. */
-static bool is_needed(const struct context *context, int folder, const char *name,
-                      const char *kernel)
-{
-    char modules[PATH_MAX];
-    struct stat st;
-
-    return image_modules_dir(&context->root, kernel, modules, sizeof(modules)) != -ENOENT ||
-           fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-           days_unused(&st) < IMAGE_KEEP_DAYS;
-}
-
-static void remove_images(const struct context *context, bool all)
-{
-    _cleanup_spool_ struct spool spool = SPOOL_INIT;
-    _cleanup_closedir_ DIR *dir = NULL;
-    _cleanup_close_ int state = -EBADF;
-    const struct dirent *entry;
-
-    if (spool_open(&context->root, &context->config, false, &spool) < 0 ||
-        spool_lock(&spool, LOCK_TIMEOUT_MS) < 0)
-        return;
-    state = spool_open_state(&spool, false);
-    dir = dir_stream(openat(spool.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    while (dir && (entry = readdir(dir))) {
-        struct span name = span_str(entry->d_name);
-        char kernel[NAME_MAX + 1], notes[NAME_MAX + 32];
-
-        if (!span_skip(&name, IMAGE_PREFIX) || !span_ends(name, ".img"))
-            continue;
-        name.n -= strlen(".img");
-        (void)span_copy(name, kernel, sizeof(kernel));
-        if (!all && is_needed(context, spool.fd, entry->d_name, kernel))
-            continue;
-        if (unlink_durable(spool.fd, entry->d_name) == 0)
-            log_info("removed the capture image of %s%s", kernel,
-                     all ? "" : ", a kernel that is gone");
-        SAY(notes, IMAGE_PREFIX "%s.json", kernel);
-        if (state >= 0)
-            (void)unlinkat(state, notes, 0); /* what is left of it does no harm */
-    }
-}
-
-void image_prune(const struct context *context)
-{
-    remove_images(context, false);
-}
-
-void image_remove_all(const struct context *context)
-{
-    remove_images(context, true);
 }

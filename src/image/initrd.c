@@ -55,7 +55,7 @@ static int run_initrd(struct context *context, int argc, char **argv)
     if (r < 0)
         return r;
     r = output ? image_write(context, kernel, output, &image)
-               : image_ensure(context, kernel, force, &image);
+               : image_ensure(context, kernel, force ? IMAGE_FORCE : 0, &image);
     if (r < 0) {
         log_error("no capture image for %s: %s", kernel, image.problem);
         return r;

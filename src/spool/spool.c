@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/library.h"
+#include "base/log.h"
 #include "parse/mountinfo.h"
 #include "spool/owner.h"
 
@@ -24,6 +25,21 @@ enum { FOLDER_MODE = 0700, MAX_MOUNTINFO = 4 << 20, MAX_FSTAB = 1 << 20 };
 const char *spool_state_name(enum spool_state state)
 {
     return states[state].name;
+}
+
+const char *spool_advice(int error)
+{
+    switch (-error) {
+    case ENOSPC:
+    case EDQUOT:
+        return "; make room there, or lower KEEP_REPORTS";
+    case EROFS:
+        return "; mount it read-write, or set KDUMP_FOLDER to a place that is";
+    case EIO:
+        return "; the disk reports errors";
+    default:
+        return advice_as_root(error);
+    }
 }
 
 static struct {

@@ -31,6 +31,9 @@ struct spool {
     }
 #define _cleanup_spool_ _cleanup_(spool_close)
 
+/* Of this boot alone: what is noted while the kdump folder is not there, or takes nothing. */
+#define RUN_DIR "/run/kdump-steamos"
+
 /* Opens the kdump folder that the configuration names; create makes it where it is missing, and
  * gives it to the user that submits (spool/owner.h). -ENOENT: there is none. -ENODEV: MOUNT_DEVNODE
  * is not mounted or not there; with create also, where fstab's file system for the folder is not
@@ -38,6 +41,14 @@ struct spool {
 int spool_open(const struct root *root, const struct config *config, bool create,
                struct spool *out) _must_check_;
 void spool_close(struct spool *spool);
+/* Whether this error says that the folder's file system takes nothing now: it is full, or mounted
+ * read-only. */
+static inline bool spool_takes_nothing(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EROFS;
+}
+/* What the user can do about an error of the folder: "; make room there, …", or "". */
+const char *spool_advice(int error);
 /* Excludes other runs of ours until spool_close(); waits at most timeout_ms. -EBUSY. */
 int spool_lock(struct spool *spool, unsigned timeout_ms) _must_check_;
 /* Opens a file of state/ to be locked with flock(2), made where it is missing; returns the fd. */

@@ -33,24 +33,40 @@ static bool is_capture(const char *name)
     return true;
 }
 
-static void read_spool(const struct root *root, const struct spool *spool, struct crash_kernel *k)
+static void read_spool(const struct spool *spool, struct crash_kernel *k)
 {
     _cleanup_closedir_ DIR *dir =
         dir_stream(openat(spool->fd, "crash", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
     const struct dirent *entry;
-    char release[128], name[NAME_MAX + 1];
-    struct stat st;
 
     while (dir && (entry = readdir(dir))) {
         k->uncollected |= is_capture(entry->d_name);
         k->vmcores += span_starts(span_str(entry->d_name), "vmcore");
     }
+}
+
+static bool take_image(int folder, const char *name, struct crash_kernel *k)
+{
+    struct stat st;
+
+    if (folder < 0 || fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+        st.st_size <= 0)
+        return false;
+    k->image = (uint64_t)st.st_size;
+    return true;
+}
+
+/* One that is kept for this boot alone is what arming took last. */
+static void read_image(const struct root *root, const struct spool *spool, struct crash_kernel *k)
+{
+    _cleanup_close_ int run = root_open_dir(root, RUN_DIR);
+    char release[128], name[NAME_MAX + 1];
+
     if (root_read_line(root, "/proc/sys/kernel/osrelease", release, sizeof(release)) < 0)
         return;
-    (void)snprintf(name, sizeof(name), "kdump-initrd-%s.img", release);
-    if (!strchr(name, '/') && fstatat(spool->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        S_ISREG(st.st_mode) && st.st_size > 0)
-        k->image = (uint64_t)st.st_size;
+    (void)snprintf(name, sizeof(name), IMAGE_PREFIX "%s.img", release);
+    if (!strchr(name, '/') && !take_image(run, name, k) && spool)
+        (void)take_image(spool->fd, name, k);
 }
 
 static int read_next(const struct root *root, struct span cmdline, struct crash_kernel *k)
@@ -88,7 +104,8 @@ int crash_kernel_read(const struct root *root, const struct spool *spool, struct
     if (cmdline_get(span_trim(strbuf_view(&cmdline)), "crashkernel", &value))
         (void)span_copy(value, k.crashkernel, sizeof(k.crashkernel));
     if (spool)
-        read_spool(root, spool, &k);
+        read_spool(spool, &k);
+    read_image(root, spool, &k);
     k.needed = image_memory_needed(k.image);
     r = read_next(root, strbuf_view(&cmdline), &k);
     if (r < 0)

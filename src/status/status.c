@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 
 #include "base/log.h"
 #include "outgoing/destinations.h"
@@ -14,7 +15,7 @@
 #include "status/proven.h"
 #include "status/status.h"
 
-enum { MAX_ADVICE = 12, MAX_DROPIN = 64 << 10 };
+enum { MAX_ADVICE = 12, MAX_DROPIN = 64 << 10, ROOM = 1 << 20 /* for a report */ };
 
 /* Everything that status says, before it is said. */
 struct status {
@@ -28,6 +29,7 @@ struct status {
     struct proven proven;
     bool spool_ok;
     int spool_error;
+    int write_error; /* why the kdump folder takes nothing; 0 */
     unsigned counts[SPOOL_N_STATES];
     unsigned unsent; /* reports that had to make room before they were sent */
     time_t last_unsent;
@@ -73,6 +75,17 @@ static int read_counted(int state, struct status *s)
     return 0;
 }
 
+static int find_room(const struct spool *spool)
+{
+    struct statvfs fs;
+
+    if (fstatvfs(spool->fd, &fs) < 0)
+        return 0;
+    if (fs.f_flag & ST_RDONLY)
+        return -EROFS;
+    return fs.f_blocks > 0 && (uint64_t)fs.f_bavail * fs.f_frsize < ROOM ? -ENOSPC : 0;
+}
+
 static int look_at_spool(const struct context *context, struct status *s)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
@@ -88,6 +101,8 @@ static int look_at_spool(const struct context *context, struct status *s)
     s->armed |= s->kdump.loaded;
     if (r == -ENOENT)
         return 0; /* made by the first collection */
+    if (r == 0)
+        s->write_error = find_room(&spool);
     if (r == 0)
         r = spool_list(&spool, &reports, &n);
     s->spool_error = r;
@@ -172,6 +187,9 @@ static void make_advice(const struct context *context, struct status *s)
     if (is_unknown(s))
         advise(s, "the kdump folder %s cannot be read: %s%s", context->config.kdump_folder,
                strerror(-s->spool_error), advice_as_root(s->spool_error));
+    if (s->write_error < 0)
+        advise(s, "the kdump folder %s takes no report (%s)%s", context->config.kdump_folder,
+               strerror(-s->write_error), spool_advice(s->write_error));
     if (!units_know(context))
         advise(s,
                "the services do not know of the configured folders yet: systemctl daemon-reload");

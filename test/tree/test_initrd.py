@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from test_collect import mounted
 from tree import FOLDER, Tree
 
 KERNEL = "6.1.99-valve9"
@@ -524,6 +525,22 @@ def test_what_an_option_costs_is_said_once(tmp_path):
     assert machine.build().stderr == ""
     machine.config(MAKEDUMPFILE_COREDUMP_CMD="makedumpfile --num-threads 2 -d 31")
     assert "many times slower" in machine.build().stderr
+
+
+@pytest.mark.parametrize("script, words", [
+    ("mount --bind {0} {0} && mount -o remount,bind,ro {0}", "mount it read-write"),
+    ("mount -t tmpfs -o size=4k,mode=700 none {0} && mkdir {0}/state && head -c 4096 /dev/zero >{0}/x",
+     "make room there")])
+def test_a_folder_that_takes_nothing(tmp_path, script, words):
+    """An image that is asked for is for the boots to come: nothing is kept for this one instead."""
+    machine = Machine(tmp_path / "tree")
+    done = machine.run("initrd", wrapper=mounted(script.format(machine.folder)))
+    assert done.returncode == 1 and words in done.stderr, done.stderr
+    assert not (machine.path / "run/kdump-steamos").exists()
+    machine.build()
+    if "remount" in script:  # what is there is up to date
+        done = machine.run("initrd", wrapper=mounted(script.format(machine.folder)))
+        assert done.returncode == 0 and "up to date" in done.stdout, done.stderr
 
 
 def test_usage(tmp_path):

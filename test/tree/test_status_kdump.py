@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from test_collect import mounted
 from test_collect_kdump import kdump_text
 from test_status import NOT_ARMED, arm, status, tree  # noqa: F401
 from tree import FOLDER, TIME, stamp
@@ -38,6 +39,26 @@ def test_armed(kdump):
     arm(kdump)
     out = kdump.run("status").stdout
     assert out.startswith("armed: a crash starts") and "\nbesides: ramoops" in out
+
+
+def test_an_image_that_is_kept_for_this_boot(kdump):
+    """Where the kdump folder took none."""
+    kdump.kexec(1, 96)
+    kdump.write("run/kdump-steamos/kdump-initrd-6.1.99-valve9.img", b"x" * (1 << 20))
+    kdump.write(f"{FOLDER}/kdump-initrd-6.1.99-valve9.img", b"x" * (2 << 20))
+    assert status(kdump)[1]["kdump"]["image"] == 1 << 20
+
+
+@pytest.mark.parametrize("script, words", [
+    ("mount --bind {0} {0} && mount -o remount,bind,ro {0}",
+     "takes no report (Read-only file system); mount it read-write"),
+    ("mount -t tmpfs -o size=2m,mode=700 none {0} && head -c 1500000 /dev/zero >{0}/x",
+     "takes no report (No space left on device); make room there"),
+    ("mount -t tmpfs -o size=2m,mode=700 none {0}", None)])
+def test_a_folder_that_takes_nothing(kdump, script, words):
+    kdump.folder.mkdir(parents=True)
+    found = kdump.run("status", wrapper=mounted(script.format(kdump.folder))).stdout
+    assert (words or "reports: ") in found and ("takes no report" in found) == bool(words)
 
 
 def test_too_little(kdump):

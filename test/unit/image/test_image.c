@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The image of a machine whose makedumpfile answers. */
-#include "unit.h"
+#include "disk.h"
 
 #include <elf.h>
 
 #include "base/macro.h"
 #include "image/image.h"
-
-#define KERNEL "6.1.0"
-#define DISK "/sys/devices/pci0000:00/0000:00:01.0/block/vda"
 
 struct fake {
     const char *answer;
@@ -29,29 +26,12 @@ static int fake_run(void *ctx, const char *const argv[], size_t max, unsigned ti
     return f->result == 0 ? strbuf_str(out, f->answer) : f->result;
 }
 
-static void link_to(struct unit_tree *t, const char *path, const char *target)
-{
-    char full[PATH_MAX];
-
-    (void)snprintf(full, sizeof(full), "%s%s", t->dir, path);
-    unit_write_str(t, path, "");
-    assert_int_equal(unlink(full), 0);
-    assert_int_equal(symlink(target, full), 0);
-}
-
 static void write_machine(struct unit_tree *t)
 {
     const Elf64_Ehdr program = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64 },
                                  .e_phentsize = sizeof(Elf64_Phdr) };
 
-    unit_write_str(t, "/proc/self/mountinfo", "20 1 254:0 / / rw - ext4 /dev/vda rw\n");
-    unit_write_str(t, DISK "/dev", "254:0\n");
-    unit_write_str(t, "/sys/bus/pci/drivers/virtio-pci/bind", "");
-    link_to(t, "/sys/devices/pci0000:00/0000:00:01.0/driver", "/sys/bus/pci/drivers/virtio-pci");
-    link_to(t, "/sys/dev/block/254:0", DISK);
-    unit_write_str(t, "/run/udev/data/b254:0", "E:ID_FS_UUID=1234\n");
-    unit_write_str(t, "/usr/lib/modules/" KERNEL "/modules.order", "");
-    unit_write_str(t, IMAGE_CAPTURE, "capture");
+    disk_create(t);
     unit_write(t, "/usr/bin/makedumpfile", &program, sizeof(program));
     unit_write_str(t, "/kdump/empty", "");
 }
@@ -70,9 +50,9 @@ static void expect(struct unit_tree *t, struct fake *fake, const char *command, 
                    command ? "'" : "");
     unit_write_str(t, "/etc/default/kdump", text);
     assert_int_equal(config_load(&t->root, NULL, &context.config), 0);
-    if (image_ensure(&context, KERNEL, false, &image) < 0)
+    if (image_ensure(&context, DISK_KERNEL, 0, &image) < 0)
         fail_msg("%s", image.problem);
-    assert_int_equal(root_read(&t->root, "/kdump/state/kdump-initrd-" KERNEL ".json", 64 << 10,
+    assert_int_equal(root_read(&t->root, "/kdump/state/kdump-initrd-" DISK_KERNEL ".json", 64 << 10,
                                &notes),
                      0);
     (void)snprintf(text, sizeof(text), "\\nMAKEDUMPFILE=%s\\n", line);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* arm with a crash kernel, where the file system of the kdump folder takes nothing. */
+#include "disk.h"
+#include "machine.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "arm/arm.h"
+#include "base/log.h"
+#include "image/image.h"
+#include "spool/boot_marker.h"
+#include "spool/spool.h"
+
+#define FOLDER "/kdump"
+#define IN_FOLDER FOLDER "/kdump-initrd-" DISK_KERNEL ".img"
+#define IN_RUN RUN_DIR "/kdump-initrd-" DISK_KERNEL ".img"
+
+static void path_of(const struct unit_tree *t, const char *path, char out[PATH_MAX])
+{
+    (void)snprintf(out, PATH_MAX, "%s%s", t->dir, path);
+}
+
+static void full(struct unit_tree *t, bool on)
+{
+    static const char block[4096];
+    char path[PATH_MAX];
+    int fd;
+
+    path_of(t, FOLDER "/filler", path);
+    if (!on) {
+        assert_int_equal(unlink(path), 0);
+        return;
+    }
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    while (write(fd, block, sizeof(block)) > 0)
+        ;
+    assert_int_equal(errno, ENOSPC);
+    (void)close(fd);
+}
+
+struct fixture {
+    struct unit_tree *tree;
+    char image[PATH_MAX]; /* that was loaded last, below the tree */
+    unsigned loads;
+    bool fills; /* meanwhile, the disk of the kdump folder fills up */
+};
+
+static int fake_load(void *ctx, int kernel, int image, const char *cmdline)
+{
+    struct fixture *f = ctx;
+    char link[64], path[PATH_MAX];
+    ssize_t n;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", image);
+    n = readlink(link, path, sizeof(path) - 1);
+    assert_true(n > (ssize_t)strlen(f->tree->dir));
+    path[n] = '\0';
+    (void)snprintf(f->image, sizeof(f->image), "%s", path + strlen(f->tree->dir));
+    /* The kernel takes no file that somebody may be writing (deny_write_access). */
+    assert_int_equal(fcntl(image, F_GETFL) & O_ACCMODE, O_RDONLY);
+    f->loads++;
+    if (f->fills)
+        full(f->tree, true);
+    unit_write_str(f->tree, "/sys/kernel/kexec_crash_loaded", "1\n");
+    return 0;
+}
+
+static void write_kernel(struct unit_tree *t)
+{
+    static char file[40 << 10];
+
+    memcpy(file + 0x202, "HdrS", 4);
+    file[0x20f] = 0x02;
+    (void)snprintf(file + 0x400, 64, DISK_KERNEL " (a@b) #1");
+    unit_write(t, "/boot/vmlinuz-" DISK_KERNEL, file, sizeof(file));
+}
+
+/* A machine with 256 MiB for a crash kernel, and the kdump folder on a file system of its own. */
+static void create(struct unit_tree *t)
+{
+    char folder[PATH_MAX];
+
+    machine_create(t, DISK_KERNEL);
+    disk_create(t);
+    write_kernel(t);
+    unit_write_str(t, "/proc/cmdline", "quiet crashkernel=256M\n");
+    unit_write_str(t, "/sys/kernel/kexec_crash_loaded", "0\n");
+    unit_write_str(t, "/sys/kernel/kexec_crash_size", "268435456\n");
+    unit_write_str(t, "/etc/default/kdump", "USE_PSTORE_RAM=0\nKDUMP_FOLDER=" FOLDER "\n");
+    unit_write_str(t, FOLDER "/here", "");
+    path_of(t, FOLDER, folder);
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", folder, "tmpfs", 0, "size=256k,mode=700") < 0)
+        skip();
+    root_done(&t->root); /* it was of the other name space */
+    assert_int_equal(root_init(&t->root, t->dir), 0);
+}
+
+static int teardown(void **state)
+{
+    struct unit_tree *t = *state;
+    char folder[PATH_MAX];
+
+    path_of(t, FOLDER, folder);
+    (void)umount2(folder, MNT_DETACH);
+    return unit_tree_teardown(state);
+}
+
+static void read_only(struct unit_tree *t, bool on)
+{
+    char folder[PATH_MAX];
+
+    path_of(t, FOLDER, folder);
+    assert_int_equal(mount(NULL, folder, NULL, MS_REMOUNT | (on ? MS_RDONLY : 0), NULL), 0);
+}
+
+/* What arm says goes to text. */
+static int arm(struct fixture *f, const char *option, char *text, size_t size)
+{
+    struct fake_kernel kernel = { .tree = f->tree };
+    struct sysops ops = fake_sysops(&kernel);
+    struct context context = { .root = f->tree->root, .ops = &ops };
+    char *argv[] = { (char *)(uintptr_t) "arm", (char *)(uintptr_t)option, NULL };
+    int saved = dup(STDERR_FILENO), r, pipes[2];
+    ssize_t n;
+
+    ops.ctx = f;
+    ops.kexec_load = fake_load;
+    assert_int_equal(config_load(&f->tree->root, NULL, &context.config), 0);
+    assert_int_equal(pipe(pipes), 0);
+    (void)dup2(pipes[1], STDERR_FILENO);
+    (void)close(pipes[1]);
+    optind = 0;
+    r = verb_arm.run(&context, option ? 2 : 1, argv);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    n = read(pipes[0], text, size - 1);
+    text[n > 0 ? n : 0] = '\0';
+    (void)close(pipes[0]);
+    config_done(&context.config);
+    return r;
+}
+
+static void says(const char *text, const char *words)
+{
+    if (!strstr(text, words))
+        fail_msg("no \"%s\" in: %s", words, text);
+}
+
+/* Another boot: what /run had is gone. */
+static void reboot(struct unit_tree *t, const char *boot_id)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof(command), "rm -rf %s" RUN_DIR, t->dir);
+    assert_int_equal(system(command), 0);
+    unit_write_str(t, "/sys/kernel/kexec_crash_loaded", "0\n");
+    machine_sysfs(t, "/proc/sys/kernel/random/boot_id", boot_id);
+}
+
+static void expect_marker(struct unit_tree *t, const char *folder)
+{
+    _cleanup_close_ int fd = root_open_dir(&t->root, folder);
+    struct boot_marker marker;
+
+    assert_true(fd >= 0);
+    assert_int_equal(boot_marker_read(fd, &marker), 0);
+    assert_true(marker.phase == BOOT_ARMED && marker.loaded_kdump);
+}
+
+/* With an image and a state of an earlier boot, or in the first boot of all. */
+static void takes_nothing(struct unit_tree *t, void (*break_it)(struct unit_tree *, bool),
+                          const char *error, const char *next_step)
+{
+    struct fixture f = { .tree = t };
+    char text[4096];
+
+    create(t);
+    /* The folder is there, and empty. */
+    break_it(t, true);
+    assert_int_equal(arm(&f, "--early", text, sizeof(text)), 0);
+    assert_string_equal(f.image, IN_RUN);
+    says(text, error);
+    says(text, next_step);
+    says(text, "guard against boot loops is off");
+    says(text, "for this boot alone");
+    says(text, "armed: a crash starts the crash kernel");
+    expect_marker(t, RUN_DIR);
+    /* It is known for ours, and loaded again with the image that is there. */
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    assert_string_equal(f.image, IN_RUN);
+    assert_null(strstr(text, "another program"));
+    assert_null(strstr(text, "made the capture image"));
+    assert_int_equal(arm(&f, "--late", text, sizeof(text)), 0);
+    assert_int_equal(f.loads, 2);
+    assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+    assert_string_equal(text, "");
+
+    /* All goes to its place as soon as it can. */
+    break_it(t, false);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    assert_string_equal(f.image, IN_FOLDER);
+    assert_false(root_exists(&t->root, IN_RUN));
+    assert_false(root_exists(&t->root, RUN_DIR "/boot-marker.json"));
+    expect_marker(t, FOLDER "/state");
+
+    /* In the next boot the image that is there is loaded from there. */
+    break_it(t, true);
+    reboot(t, "22222222-2222-3333-4444-555555555555");
+    assert_int_equal(arm(&f, "--early", text, sizeof(text)), 0);
+    assert_string_equal(f.image, IN_FOLDER);
+    says(text, next_step);
+    assert_false(root_exists(&t->root, IN_RUN));
+    expect_marker(t, RUN_DIR);
+
+    /* One that is out of date is not. */
+    unit_write_str(t, IMAGE_CAPTURE, "a newer one");
+    reboot(t, "33333333-2222-3333-4444-555555555555");
+    assert_int_equal(arm(&f, "--late", text, sizeof(text)), 0);
+    assert_string_equal(f.image, IN_RUN);
+    says(text, "armed: ");
+}
+
+static void test_read_only(void **state)
+{
+    takes_nothing(*state, read_only, "Read-only file system", "mount it read-write");
+}
+
+static void test_full(void **state)
+{
+    takes_nothing(*state, full, "No space left on device", "make room there");
+}
+
+/* The disk fills up while arming runs: what it began must not look unfinished to the next boot. */
+static void test_full_in_between(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fixture f = { .tree = t, .fills = true };
+    char text[4096];
+
+    create(t);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    says(text, "make room there");
+    expect_marker(t, RUN_DIR);
+    assert_false(root_exists(&t->root, FOLDER "/state/boot-marker.json"));
+    full(t, false);
+    f.fills = false;
+    reboot(t, "22222222-2222-3333-4444-555555555555");
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    expect_marker(t, FOLDER "/state");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_read_only, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_in_between, unit_tree_setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("folder", tests, NULL, NULL);
+}
