@@ -282,6 +282,11 @@ static bool is_wanted(struct submission *s, size_t backend, const struct spool_r
     return false;
 }
 
+static bool is_done(const struct attempt *attempt)
+{
+    return attempt->phase == ATTEMPT_ACCEPTED || attempt->phase == ATTEMPT_REFUSED;
+}
+
 /* Where it goes when all back ends have said their last word. One that took it is enough. */
 static int settle(struct submission *s, const struct spool_report *report,
                   const struct attempt attempts[N_BACKENDS])
@@ -292,7 +297,7 @@ static int settle(struct submission *s, const struct spool_report *report,
     for (size_t i = 0; i < N_BACKENDS; i++) {
         if (!s->on[i])
             continue;
-        if (attempts[i].phase != ATTEMPT_ACCEPTED && attempts[i].phase != ATTEMPT_REFUSED) {
+        if (!is_done(&attempts[i])) {
             s->later++;
             return 0;
         }
@@ -301,11 +306,6 @@ static int settle(struct submission *s, const struct spool_report *report,
             why = attempts[i].last_error;
     }
     return taken || !why ? accepted(s, report) : refused(s, report, why);
-}
-
-static bool is_done(const struct attempt *attempt)
-{
-    return attempt->phase == ATTEMPT_ACCEPTED || attempt->phase == ATTEMPT_REFUSED;
 }
 
 /* What a day's limits say of a report that goes by itself. */

@@ -85,20 +85,21 @@ static bool is_any_reachable(struct submission *s)
 
 int submission_wait(struct submission *s)
 {
-    int64_t first = s->network_tries > 0 ? retry_first_ms(uptime(s), random_number()) : 0;
-    time_t end = now() + first / 1000 + NETWORK_SECONDS;
-    int r;
+    int64_t pause = s->network_tries > 0 ? retry_first_ms(uptime(s), random_number()) : 0;
+    time_t end = now() + pause / 1000 + NETWORK_SECONDS;
 
     for (unsigned try = 0; try < s->network_tries && now() < end; try++) {
         if (!is_worth_it(s))
             return 0;
-        r = try > 0 || first > 0
-                ? pause_ms(s, try > 0 ? retry_wait_ms(try, random_number()) : first)
-                : 0;
-        if (r < 0)
-            return r;
+        if (pause > 0) {
+            int r = pause_ms(s, pause);
+
+            if (r < 0)
+                return r;
+        }
         if (!is_worth_it(s) || is_any_reachable(s))
             return 0;
+        pause = retry_wait_ms(try + 1, random_number());
     }
     if (s->network_tries > 0)
         log_info("no server is there; the next run tries again");
