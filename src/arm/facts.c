@@ -101,13 +101,11 @@ static int read_builtin(const struct root *root, struct arm_facts *f)
     if (f->kernel[0] == '\0' || strchr(f->kernel, '/'))
         return 0;
     (void)snprintf(path, sizeof(path), "/lib/modules/%s/modules.builtin", f->kernel);
-    r = root_read(root, path, BUILTIN_MAX, &text);
-    if (r < 0)
-        return r == -ENOMEM ? r : 0;
+    r = root_read_some(root, path, BUILTIN_MAX, &text);
     rest = strbuf_view(&text);
     while (!f->builtin && span_next_line(&rest, &line))
         f->builtin = span_ends(span_trim(line), "/ramoops.ko");
-    return 0;
+    return r;
 }
 
 static void close_directory(DIR **dir)

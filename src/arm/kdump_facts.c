@@ -137,11 +137,9 @@ static int read_memory(const struct root *root, struct kdump_facts *f)
 {
     _cleanup_strbuf_ struct strbuf text = { 0 };
     struct span rest, line;
-    int r = root_read(root, "/proc/meminfo", MAX_MEMINFO, &text);
+    int r = root_read_some(root, "/proc/meminfo", MAX_MEMINFO, &text);
     uint64_t kib;
 
-    if (r < 0)
-        return r == -ENOMEM ? r : 0;
     rest = strbuf_view(&text);
     while (span_next_line(&rest, &line)) {
         if (!span_skip(&line, "MemTotal:"))
@@ -150,7 +148,7 @@ static int read_memory(const struct root *root, struct kdump_facts *f)
         if (span_take_dec(&line, &kib) && kib < UINT64_MAX >> 10)
             f->memory = kib << 10;
     }
-    return 0;
+    return r;
 }
 
 static uint64_t read_number(const struct root *root, const char *path, bool *found)

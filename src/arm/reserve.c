@@ -35,14 +35,12 @@ static int read_mkconfig(const struct root *root, const char *path, struct reser
 {
     _cleanup_strbuf_ struct strbuf text = { 0 };
     struct span rest, line;
-    int r = root_read(root, path, MAX_FILE, &text);
+    int r = root_read_some(root, path, MAX_FILE, &text);
 
-    if (r < 0)
-        return r == -ENOMEM ? r : 0;
     rest = strbuf_view(&text);
     while (!f->dropins && span_next_line(&rest, &line))
         f->dropins = !span_starts(span_trim(line), "#") && span_contains(line, "/default/grub.d");
-    return 0;
+    return r;
 }
 
 static int read_tools(const struct root *root, struct reserve_facts *f)
@@ -196,8 +194,9 @@ static void refuse(struct reserve_plan *p, const struct reserve_facts *f, const 
     p->action = RESERVE_REFUSED;
     SAY(p->reason, "%s", reason);
     if (p->params[0] != '\0')
-        SAY(p->advice, "add to the kernel's command line in the boot loader's configuration, and "
-                       "reboot: %s",
+        SAY(p->advice,
+            "add to the kernel's command line in the boot loader's configuration, and "
+            "reboot: %s",
             p->params);
     else
         SAY(p->advice, "take out of %s what kdump-steamos put there: %s",

@@ -252,6 +252,11 @@ int root_read(const struct root *root, const char *path, size_t max, struct strb
     return fd < 0 ? fd : fd_read_all(fd, max, out);
 }
 
+int root_read_some(const struct root *root, const char *path, size_t max, struct strbuf *out)
+{
+    return root_read(root, path, max, out) == -ENOMEM ? -ENOMEM : 0;
+}
+
 int root_read_line(const struct root *root, const char *path, char *buf, size_t size)
 {
     _cleanup_strbuf_ struct strbuf text = { 0 };

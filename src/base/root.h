@@ -37,6 +37,10 @@ int root_stat(const struct root *root, const char *path, struct stat *st) _must_
 /* Appends the file's bytes, at most max (-EFBIG with the first max bytes in out). */
 int root_read(const struct root *root, const char *path, size_t max,
               struct strbuf *out) _must_check_;
+/* The same where the file may be missing, unreadable or too long: out then has what there was of it,
+ * and only -ENOMEM is an error. */
+int root_read_some(const struct root *root, const char *path, size_t max,
+                   struct strbuf *out) _must_check_;
 /* The trimmed first line of a small file such as those of sysfs; -EFBIG where it does not fit. */
 int root_read_line(const struct root *root, const char *path, char *buf, size_t size) _must_check_;
 /* Writes to a file that exists, in one write(2), as sysfs and /proc want it. */

@@ -159,12 +159,10 @@ static int add_connection(const struct root *root, const char *path, struct priv
 {
     _cleanup_strbuf_ struct strbuf text = { 0 };
     struct span rest, line;
-    int r = root_read(root, path, MAX_CONNECTION, &text);
+    int r = root_read_some(root, path, MAX_CONNECTION, &text);
 
-    if (r < 0)
-        return r == -ENOMEM ? r : 0;
     rest = strbuf_view(&text);
-    for (r = 0; r == 0 && span_next_line(&rest, &line);)
+    while (r == 0 && span_next_line(&rest, &line))
         if (span_skip(&line, "ssid="))
             r = add_ssid(span_trim(line), out);
     return r;
@@ -197,12 +195,10 @@ static int add_users(const struct root *root, struct private_values *out)
     _cleanup_strbuf_ struct strbuf passwd = { 0 };
     struct passwd_entry entry;
     struct span text;
-    int r = root_read(root, "/etc/passwd", PASSWD_MAX, &passwd);
+    int r = root_read_some(root, "/etc/passwd", PASSWD_MAX, &passwd);
 
-    if (r < 0 && r != -EFBIG)
-        return r == -ENOMEM ? r : 0;
     text = strbuf_view(&passwd);
-    for (r = 0; r == 0 && passwd_next(&text, &entry);)
+    while (r == 0 && passwd_next(&text, &entry))
         if (entry.uid >= FIRST_USER && entry.uid < NOBODY)
             r = private_values_add(out, SCRUB_USER, entry.name);
     return r;

@@ -111,8 +111,8 @@ int image_modules_set_parameters(const struct root *root, const char *kernel,
     char dir[PATH_MAX];
     int r = image_modules_dir(root, kernel, dir, sizeof(dir));
 
-    if (r == 0 && root_read(root, "/proc/cmdline", MAX_CMDLINE, &cmdline) == -ENOMEM)
-        r = -ENOMEM;
+    if (r == 0)
+        r = root_read_some(root, "/proc/cmdline", MAX_CMDLINE, &cmdline);
     if (r < 0)
         return r;
     kmod = open_kmod(root, dir);

@@ -39,12 +39,9 @@ static bool read_number(const struct root *root, const char *path, uint64_t *out
 static int read_mount(const struct root *root, struct pstore_backend *b)
 {
     _cleanup_strbuf_ struct strbuf text = { 0 };
+    int r = root_read_some(root, "/proc/self/mounts", MOUNTS_MAX, &text);
     struct span rest, line;
-    int r;
 
-    r = root_read(root, "/proc/self/mounts", MOUNTS_MAX, &text);
-    if (r == -ENOMEM)
-        return r;
     rest = strbuf_view(&text);
     while (span_next_line(&rest, &line)) {
         struct span source, target, type, options, option;
@@ -58,7 +55,7 @@ static int read_mount(const struct root *root, struct pstore_backend *b)
             if (span_skip(&option, "kmsg_bytes="))
                 (void)span_to_u64(option, &b->kmsg_bytes);
     }
-    return 0;
+    return r;
 }
 
 /* CONFIG_PSTORE_CONSOLE registers a console by the back end's name ("pstore" before 5.8). Without
@@ -71,13 +68,11 @@ static int read_console(const struct root *root, struct pstore_backend *b)
 
     if (b->kind == PSTORE_KIND_NONE)
         return 0;
-    r = root_read(root, "/proc/consoles", CONSOLES_MAX, &text);
-    if (r == -ENOMEM)
-        return r;
+    r = root_read_some(root, "/proc/consoles", CONSOLES_MAX, &text);
     rest = strbuf_view(&text);
     while (span_next_line(&rest, &line))
         b->console = b->console || span_starts(line, b->name) || span_starts(line, "pstore");
-    return 0;
+    return r;
 }
 
 static void read_pstore(const struct root *root, struct pstore_backend *b)

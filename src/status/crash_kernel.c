@@ -94,9 +94,9 @@ int crash_kernel_read(const struct root *root, const struct spool *spool, struct
     struct crash_kernel k = { .place = "" };
     struct span value;
     bool sized;
-    int r = root_read(root, "/proc/cmdline", MAX_FILE, &cmdline);
+    int r = root_read_some(root, "/proc/cmdline", MAX_FILE, &cmdline);
 
-    if (r == -ENOMEM)
+    if (r < 0)
         return r;
     k.loaded = read_number(root, "/sys/kernel/kexec_crash_loaded", &k.supported) != 0;
     k.reserved = read_number(root, "/sys/kernel/kexec_crash_size", &sized);

@@ -13,6 +13,7 @@
 static void reads_a_line(void **state)
 {
     struct unit_tree *t = *state;
+    _cleanup_strbuf_ struct strbuf text = { 0 };
     char buf[16];
 
     unit_write_str(t, "/sys/x/y", "  value \nsecond\n");
@@ -20,6 +21,10 @@ static void reads_a_line(void **state)
     assert_string_equal(buf, "value");
     assert_int_equal(root_read_line(&t->root, "/sys/x/y", buf, 3), -EFBIG);
     assert_int_equal(root_read_line(&t->root, "/sys/x/z", buf, sizeof(buf)), -ENOENT);
+    assert_int_equal(root_read_some(&t->root, "/sys/x/z", 3, &text), 0);
+    assert_int_equal(text.n, 0);
+    assert_int_equal(root_read_some(&t->root, "/sys/x/y", 3, &text), 0);
+    assert_int_equal(text.n, 3);
 }
 
 static void links_stay_inside(void **state)
