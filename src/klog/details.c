@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "klog/details.h"
+#include "klog/details_parts.h"
 
 static const struct klog_who nobody = { .cpu = -1, .pid = -1 };
 
@@ -30,8 +30,7 @@ void klog_details_done(struct klog_details *d)
     klog_details_init(d);
 }
 
-/* Room for one more item of an array that grows in powers of two. */
-static int grow(void *array, size_t n, size_t item)
+int klog_details_grow(void *array, size_t n, size_t item)
 {
     void *old, *items;
 
@@ -206,210 +205,6 @@ static void take_cpu_line(struct klog_details *d, struct span line)
         take_taint(d, (struct span){ line.p + taint + 1, line.n - taint - 1 });
 }
 
-/* ---- registers ---- */
-
-static bool is_register_line(struct span s)
-{
-    static const char *const starts[] = {
-        "RAX:", "RDX:", "RBP:", "R10:", "R13:",    "RSP:",  "EAX:", "ESI:",
-        "EDX:", "EBP:", "DS:",  "FS:",  "CS:",     "CR0:",  "CR2:", "DR0:",
-        "DR3:", "ESP:", "sp :", "lr :", "pstate:", "PKRU:", "RIP:", "EIP:",
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
-        if (span_starts(s, starts[i]))
-            return true;
-    return s.n > 3 && s.p[0] == 'x' && byte_is_digit(s.p[1]) &&
-           (s.p[2] == ':' || s.p[2] == ' ' || (byte_is_digit(s.p[2]) && s.p[3] == ':'));
-}
-
-/* The first of a name counts: the kernel prints its own dump again at the end of an oops. */
-static bool has_register(const struct klog_register *list, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].name, name) == 0)
-            return true;
-    return n >= DETAILS_MAX_REGISTERS;
-}
-
-static int add_register(struct klog_details *d, struct span name, uint64_t value, unsigned digits)
-{
-    struct klog_register r = { .value = value, .digits = digits };
-    struct klog_who *who = &d->next;
-    int ret;
-
-    (void)span_copy(name, r.name, sizeof(r.name));
-    for (char *c = r.name; *c; c++)
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c + ('a' - 'A'));
-    if (d->dump == OWN_REGISTERS) {
-        if (has_register(d->registers, d->n_registers, r.name))
-            return 0;
-        ret = grow(&d->registers, d->n_registers, sizeof(r));
-        if (ret == 0)
-            d->registers[d->n_registers++] = r;
-        return ret;
-    }
-    if (d->dump == TRACE_REGISTERS)
-        who = &d->traces[d->n_traces - 1].who;
-    if (who->n_registers == 0)
-        who->first_register = d->n_others;
-    if (!who->has_rip || who->first_register + who->n_registers != d->n_others ||
-        (who->n_registers > 0 &&
-         has_register(d->others + who->first_register, who->n_registers, r.name)))
-        return 0;
-    ret = grow(&d->others, d->n_others, sizeof(r));
-    if (ret == 0) {
-        d->others[d->n_others++] = r;
-        who->n_registers++;
-    }
-    return ret;
-}
-
-/* Whose registers follow: the report's own, those of a trace that the dump stands inside of, or of
- * the trace that comes next. */
-static void take_ip(struct klog_details *d, const struct klog_frame *frame)
-{
-    struct klog_who *who = d->in_trace && d->n_traces > 0 ? &d->traces[d->n_traces - 1].who : NULL;
-
-    d->user_registers = false;
-    d->dump = OWN_REGISTERS;
-    /* Old kernels have "IP: " in the header, and the same as "RIP: " with the registers. */
-    if (!d->has_rip || d->n_registers == 0) {
-        if (!d->has_rip)
-            d->rip = *frame;
-        d->has_rip = true;
-        return;
-    }
-    if (d->announced)
-        d->dump = NEXT_REGISTERS;
-    else if (who && d->traces[d->n_traces - 1].n > 0)
-        d->dump = TRACE_REGISTERS;
-    else
-        return;
-    who = d->announced ? &d->next : who;
-    if (!who->has_rip)
-        who->rip = *frame;
-    who->has_rip = true;
-}
-
-/* "RSP: 0018:ffffb EFLAGS: 00010206", "x29: ffff x28: 0", "FS:  00(0063) GS:ffff(0000)" */
-static int take_registers(struct klog_details *d, struct span s)
-{
-    while (s.n > 0) {
-        struct span name, digits;
-        uint64_t value;
-        size_t n = 0;
-        int r;
-
-        while (s.n > 0 && !byte_is_alpha(s.p[0]))
-            (void)span_take(&s, 1);
-        while (n < s.n && (byte_is_alnum(s.p[n]) || s.p[n] == '_'))
-            n++;
-        if (n == 0)
-            return 0;
-        name = span_take(&s, n);
-        while (s.n > 0 && s.p[0] == ' ')
-            (void)span_take(&s, 1);
-        if (!span_skip(&s, ":"))
-            continue;
-        while (s.n > 0 && s.p[0] == ' ')
-            (void)span_take(&s, 1);
-        digits = s;
-        if (!span_take_hex(&s, &value))
-            continue;
-        /* A segment stands before the pointer. */
-        if (digits.n - s.n == 4 && s.n > 1 && s.p[0] == ':' && byte_hex_value(s.p[1]) >= 0) {
-            (void)span_take(&s, 1);
-            digits = s;
-            if (!span_take_hex(&s, &value))
-                continue;
-        }
-        if (n >= sizeof(((struct klog_register *)0)->name) || span_eq(name, "RIP") ||
-            span_eq(name, "EIP"))
-            continue;
-        r = add_register(d, name, value, (unsigned)(digits.n - s.n));
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* ---- modules ---- */
-
-static int add_module(struct klog_module **list, size_t *n, struct span word)
-{
-    struct klog_module m = { word, { NULL, 0 } };
-    size_t open = span_find_byte(word, '(');
-    int r;
-
-    if (*n == DETAILS_MAX_MODULES)
-        return 0;
-    if (open != SIZE_MAX) {
-        m.name.n = open;
-        m.flags = (struct span){ word.p + open + 1, word.n - open - 1 };
-        if (m.flags.n > 0 && m.flags.p[m.flags.n - 1] == ')')
-            m.flags.n--;
-    }
-    if (m.name.n == 0)
-        return 0;
-    r = grow(list, *n, sizeof(m));
-    if (r == 0)
-        (*list)[(*n)++] = m;
-    return r;
-}
-
-static bool is_module_word(struct span word)
-{
-    for (size_t i = 0; i < word.n; i++)
-        if (!byte_is_alnum(word.p[i]) && (word.p[i] == '\0' || !strchr("_-()+", word.p[i])))
-            return false;
-    return word.n > 0;
-}
-
-/* The list may go on over several lines, and ends with what was unloaded last. */
-static int take_modules(struct klog_details *d, struct span s)
-{
-    size_t bracket = span_find(s, "[last unloaded:");
-    struct span list = { s.p, bracket == SIZE_MAX ? s.n : bracket }, word;
-    int r = 0;
-
-    while (r == 0 && span_next_word(&list, &word)) {
-        if (!is_module_word(word))
-            break;
-        r = add_module(&d->modules, &d->n_modules, word);
-    }
-    if (bracket == SIZE_MAX || r < 0)
-        return r;
-    d->in_modules = false;
-    (void)span_take(&s, bracket + strlen("[last unloaded:"));
-    while (r == 0 && span_next_word(&s, &word)) {
-        bool last = word.p[word.n - 1] == ']';
-
-        if (last)
-            word.n--;
-        if (word.n > 0)
-            r = add_module(&d->unloaded, &d->n_unloaded, word);
-        if (last)
-            break;
-    }
-    return r;
-}
-
-static bool goes_on_with_modules(struct span line)
-{
-    struct span rest = line, word;
-
-    if (line.n == 0 || line.p[0] != ' ')
-        return false;
-    if (span_contains(line, "[last unloaded:"))
-        return true;
-    while (span_next_word(&rest, &word))
-        if (!is_module_word(word))
-            return false;
-    return true;
-}
-
 /* ---- stacks ---- */
 
 static int begin_trace(struct klog_details *d, struct span label, bool call_trace)
@@ -418,7 +213,7 @@ static int begin_trace(struct klog_details *d, struct span label, bool call_trac
 
     if (d->n_traces == DETAILS_MAX_TRACES)
         return 0;
-    r = grow(&d->traces, d->n_traces, sizeof(*d->traces));
+    r = klog_details_grow(&d->traces, d->n_traces, sizeof(*d->traces));
     if (r < 0)
         return r;
     d->traces[d->n_traces++] = (struct klog_trace){
@@ -459,7 +254,7 @@ static int take_frame(struct klog_details *d, struct span text, struct klog_fram
         if (r < 0)
             return r;
     }
-    r = grow(&d->frames, d->n_frames, sizeof(*frame));
+    r = klog_details_grow(&d->frames, d->n_frames, sizeof(*frame));
     if (r < 0)
         return r;
     d->frames[d->n_frames++] = *frame;
@@ -564,10 +359,10 @@ int klog_details_line(struct klog_details *d, struct span line)
         d->in_modules = first;
         d->modules_done = true;
         d->in_trace = false;
-        return first ? take_modules(d, text) : 0;
+        return first ? klog_take_modules(d, text) : 0;
     }
-    if (d->in_modules && goes_on_with_modules(line))
-        return take_modules(d, line);
+    if (d->in_modules && klog_goes_on_with_modules(line))
+        return klog_take_modules(d, line);
     d->in_modules = false;
     if (klog_starts_trace(text))
         return take_trace_start(d, text);
@@ -577,9 +372,9 @@ int klog_details_line(struct klog_details *d, struct span line)
     if (ip == KLOG_IP_BARE)
         d->user_registers = true;
     if (ip == KLOG_IP_FRAME)
-        take_ip(d, &frame);
-    if (is_register_line(text))
-        return d->user_registers ? 0 : take_registers(d, text);
+        klog_take_ip(d, &frame);
+    if (klog_is_register_line(text))
+        return d->user_registers ? 0 : klog_take_registers(d, text);
     if (klog_frame_parse(text, &frame))
         return take_frame(d, text, &frame);
     if (span_find_byte(text, ':') != SIZE_MAX && span_contains(text, "omm: "))
