@@ -120,20 +120,16 @@ static int read_dropin(int dir, const char *name, struct reserve_facts *f, struc
 static int read_dropins(const struct root *root, struct reserve_facts *f, struct grub_defaults *d)
 {
     _cleanup_close_ int dir = root_open_dir(root, GRUB_DROPINS);
-    struct dirent **list;
-    int n, r = 0;
+    _cleanup_dir_list_ struct dir_list names = { 0 };
+    int r;
 
     if (dir < 0)
         return 0;
-    n = scandirat(dir, ".", &list, is_dropin, alphasort);
-    if (n < 0)
-        return errno == ENOMEM ? -ENOMEM : 0;
-    for (int i = 0; i < n; i++) {
-        if (r == 0 && i < MAX_DROPINS)
-            r = read_dropin(dir, list[i]->d_name, f, d);
-        free(list[i]);
-    }
-    free(list);
+    r = dir_list_read(dir, is_dropin, alphasort, &names);
+    if (r < 0)
+        return r == -ENOMEM ? r : 0;
+    for (int i = 0; i < MIN(names.n, (int)MAX_DROPINS) && r == 0; i++)
+        r = read_dropin(dir, names.entries[i]->d_name, f, d);
     return r;
 }
 

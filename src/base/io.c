@@ -143,3 +143,24 @@ DIR *dir_stream(int fd)
         close_fd(&fd);
     return dir;
 }
+
+int dir_list_read(int dirfd, int (*filter)(const struct dirent *),
+                  int (*order)(const struct dirent **, const struct dirent **),
+                  struct dir_list *out)
+{
+    struct dirent **entries;
+    int n = scandirat(dirfd, ".", &entries, filter, order);
+
+    if (n < 0)
+        return -errno;
+    *out = (struct dir_list){ entries, n };
+    return 0;
+}
+
+void dir_list_free(struct dir_list *list)
+{
+    for (int i = 0; i < list->n; i++)
+        free(list->entries[i]);
+    free(list->entries);
+    *list = (struct dir_list){ 0 };
+}

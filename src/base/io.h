@@ -33,3 +33,15 @@ static inline void dir_stream_close(DIR **dir)
         (void)closedir(*dir);
 }
 #define _cleanup_closedir_ _cleanup_(dir_stream_close)
+
+/* The entries of a directory that scandir(3)'s filter takes, in an order of its (alphasort). */
+struct dir_list {
+    struct dirent **entries; /* owned, with each */
+    int n;
+};
+
+int dir_list_read(int dirfd, int (*filter)(const struct dirent *),
+                  int (*order)(const struct dirent **, const struct dirent **),
+                  struct dir_list *out) _must_check_;
+void dir_list_free(struct dir_list *list);
+#define _cleanup_dir_list_ _cleanup_(dir_list_free)

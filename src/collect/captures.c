@@ -15,7 +15,8 @@ enum {
 };
 
 static const char whole_name[] = "vmcore", incomplete_name[] = "vmcore-incomplete";
-/* The capture kernel was cut off while it wrote: what there is of the log is better than nothing. */
+/* The capture kernel was cut off while it wrote: what there is of the log is better than nothing.
+ */
 static const char *const log_names[] = { "dmesg.txt", ".tmp-dmesg.txt" };
 
 /* "20260102030405", "20260102030405-1" */
@@ -149,21 +150,17 @@ static int read_named(int crash, const char *name, size_t *total, struct capture
 int captures_read(const struct spool *spool, struct captures *out)
 {
     _cleanup_close_ int crash = open_crash(spool);
-    struct dirent **list;
+    _cleanup_dir_list_ struct dir_list names = { 0 };
     size_t total = 0;
-    int n, r = 0;
+    int r;
 
     if (crash < 0)
         return 0;
-    n = scandirat(crash, ".", &list, is_capture, alphasort);
-    if (n < 0)
-        return errno == ENOMEM ? -ENOMEM : 0;
-    for (int i = 0; i < n; i++) {
-        if (r == 0)
-            r = read_named(crash, list[i]->d_name, &total, out);
-        free(list[i]);
-    }
-    free(list);
+    r = dir_list_read(crash, is_capture, alphasort, &names);
+    if (r < 0)
+        return r == -ENOMEM ? r : 0;
+    for (int i = 0; i < names.n && r == 0; i++)
+        r = read_named(crash, names.entries[i]->d_name, &total, out);
     return r;
 }
 
@@ -195,8 +192,8 @@ static bool has_stamp(struct span line)
     if (!span_skip(&line, "["))
         return false;
     line = span_trim(line);
-    return span_take_dec(&line, &number) && span_skip(&line, ".") && span_take_dec(&line, &number) &&
-           span_skip(&line, "]");
+    return span_take_dec(&line, &number) && span_skip(&line, ".") &&
+           span_take_dec(&line, &number) && span_skip(&line, "]");
 }
 
 bool capture_is_of_event(const struct capture *capture, const struct pstore_event *event)

@@ -243,35 +243,21 @@ static int is_dropin(const struct dirent *entry)
     return entry->d_name[0] != '.' && span_ends(span_str(entry->d_name), ".conf");
 }
 
-struct names {
-    struct dirent **list; /* owned, with each entry */
-    int n;
-};
-
-static void names_free(struct names *names)
-{
-    for (int i = 0; i < names->n; i++)
-        free(names->list[i]);
-    free(names->list);
-}
-
 static int load_dropins(const struct root *root, const char *dir, struct config *config)
 {
     _cleanup_close_ int fd = root_open_dir(root, dir);
-    _cleanup_(names_free) struct names names = { 0 };
+    _cleanup_dir_list_ struct dir_list names = { 0 };
+    int r;
 
     if (fd < 0)
         return fd == -ENOENT ? 0 : fd;
-    names.n = scandirat(fd, ".", &names.list, is_dropin, alphasort);
-    if (names.n < 0) {
-        names.n = 0;
-        return -errno;
-    }
+    r = dir_list_read(fd, is_dropin, alphasort, &names);
+    if (r < 0)
+        return r;
     for (int i = 0; i < MIN(names.n, (int)MAX_DROPINS); i++) {
         _cleanup_free_ char *path = NULL;
-        int r;
 
-        if (asprintf(&path, "%s/%s", dir, names.list[i]->d_name) < 0)
+        if (asprintf(&path, "%s/%s", dir, names.entries[i]->d_name) < 0)
             return path = NULL, -ENOMEM;
         r = load_file(root, path, config);
         if (r == -ENOMEM)

@@ -157,6 +157,21 @@ static void take_escaped(struct shell *sh, bool quoted, struct grub_value *v)
     put(v, c);
 }
 
+/* A byte that is no quote, and what belongs to it. */
+static void take_plain(struct shell *sh, char c, bool quoted, struct grub_value *v)
+{
+    if (c == '\\') {
+        take_escaped(sh, quoted, v);
+    } else if (c == '$') {
+        expand(sh, v);
+    } else if (c == '`') {
+        v->opaque = true;
+        skip_to(sh, '`', '`');
+    } else {
+        put(v, c);
+    }
+}
+
 static void take_double_quoted(struct shell *sh, struct grub_value *v)
 {
     while (sh->rest.n > 0) {
@@ -164,16 +179,7 @@ static void take_double_quoted(struct shell *sh, struct grub_value *v)
 
         if (c == '"')
             return;
-        if (c == '\\') {
-            take_escaped(sh, true, v);
-        } else if (c == '$') {
-            expand(sh, v);
-        } else if (c == '`') {
-            v->opaque = true;
-            skip_to(sh, '`', '`');
-        } else {
-            put(v, c);
-        }
+        take_plain(sh, c, true, v);
     }
     sh->open = true;
 }
@@ -194,15 +200,8 @@ static void take_word(struct shell *sh, struct grub_value *v)
             take_single_quoted(sh, v);
         } else if (c == '"') {
             take_double_quoted(sh, v);
-        } else if (c == '\\') {
-            take_escaped(sh, false, v);
-        } else if (c == '$') {
-            expand(sh, v);
-        } else if (c == '`') {
-            v->opaque = true;
-            skip_to(sh, '`', '`');
         } else {
-            put(v, c);
+            take_plain(sh, c, false, v);
         }
     }
 }

@@ -44,8 +44,8 @@ static int inflate_all(struct span in, int window_bits, struct strbuf *out)
     return r == Z_STREAM_END || r == Z_BUF_ERROR ? 0 : -EBADMSG;
 }
 
-/* What the kernel compressed begins with its header. Without this, bytes of another compression that
- * happen to be the beginning of a deflate stream would be lost. */
+/* What the kernel compressed begins with its header. Without this, bytes of another compression
+ * that happen to be the beginning of a deflate stream would be lost. */
 static bool is_dump_text(const struct strbuf *text)
 {
     struct span view = strbuf_view(text);
@@ -133,18 +133,6 @@ static int keep_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-struct listing {
-    struct dirent **entries;
-    int n;
-};
-
-static void listing_free(struct listing *l)
-{
-    for (int i = 0; i < l->n; i++)
-        free(l->entries[i]);
-    free(l->entries);
-}
-
 /* A directory of its own right below another, not a link to one. */
 static bool is_subdirectory(int fd, const struct dirent *entry)
 {
@@ -168,16 +156,14 @@ static int read_dir(const struct root *root, const char *dir, unsigned depth,
                     struct pstore_records *out)
 {
     _cleanup_close_ int fd = root_open_dir(root, dir);
-    _cleanup_(listing_free) struct listing l = { 0 };
+    _cleanup_dir_list_ struct dir_list l = { 0 };
+    int listed;
 
     if (fd == -ENOENT || fd == -ENOTDIR)
         return 0;
-    if (fd >= 0)
-        l.n = scandirat(fd, ".", &l.entries, keep_visible, versionsort);
-    if (fd < 0 || l.n < 0) {
-        l.n = 0;
-        return unreadable(out, fd < 0 ? fd : -errno, dir, "");
-    }
+    listed = fd < 0 ? fd : dir_list_read(fd, keep_visible, versionsort, &l);
+    if (listed < 0)
+        return unreadable(out, listed, dir, "");
     for (int i = 0; i < l.n; i++) {
         const char *name = l.entries[i]->d_name;
         int r;
@@ -217,8 +203,7 @@ static bool any_below(const struct root *root, const char *dir, unsigned depth, 
 
         if (!keep_visible(entry))
             continue;
-        if (pstore_name_parse(entry->d_name, &name) &&
-            (name.type == PSTORE_DMESG || !dumps_only))
+        if (pstore_name_parse(entry->d_name, &name) && (name.type == PSTORE_DMESG || !dumps_only))
             return true;
         if (depth == MAX_DEPTH || !is_subdirectory(dirfd(stream), entry))
             continue;
