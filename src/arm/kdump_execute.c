@@ -12,19 +12,14 @@
 /* The kernel is asked itself: another program may have been there in between. */
 static int verify(const struct root *root, struct kdump_plan *plan, struct kdump_result *result)
 {
-    char line[32] = "";
-    struct span size;
+    uint64_t loaded = 0;
 
-    if (root_read_line(root, "/sys/kernel/kexec_crash_loaded", line, sizeof(line)) < 0 ||
-        strcmp(line, "1") != 0) {
+    if (root_read_u64(root, "/sys/kernel/kexec_crash_loaded", &loaded) < 0 || loaded != 1) {
         SAY(plan->reason, "the crash kernel was loaded, but is not there");
         SAY(plan->advice, "see what the kernel says: dmesg | grep -i kexec");
         return -EIO;
     }
-    if (root_read_line(root, "/sys/kernel/kexec_crash_size", line, sizeof(line)) == 0) {
-        size = span_str(line);
-        (void)span_to_u64(size, &result->reserved);
-    }
+    (void)!root_read_u64(root, "/sys/kernel/kexec_crash_size", &result->reserved);
     return 0;
 }
 

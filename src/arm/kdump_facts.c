@@ -151,27 +151,19 @@ static int read_memory(const struct root *root, struct kdump_facts *f)
     return r;
 }
 
-static uint64_t read_number(const struct root *root, const char *path, bool *found)
-{
-    uint64_t number = 0;
-    char line[32];
-
-    *found =
-        root_read_line(root, path, line, sizeof(line)) == 0 && span_to_u64(span_str(line), &number);
-    return number;
-}
-
 int kdump_facts_read(const struct root *root, struct kdump_facts *out)
 {
     _cleanup_free_ struct kdump_facts *f = calloc(1, sizeof(*f));
-    bool sized;
+    uint64_t loaded = 0;
 
     if (!f || read_cmdline(root, f) < 0 || read_memory(root, f) < 0)
         return -ENOMEM;
     if (root_read_line(root, "/proc/sys/kernel/osrelease", f->kernel, sizeof(f->kernel)) < 0)
         f->kernel[0] = '\0';
-    f->loaded = read_number(root, "/sys/kernel/kexec_crash_loaded", &f->supported) != 0;
-    f->reserved = read_number(root, "/sys/kernel/kexec_crash_size", &sized);
+    f->supported = root_read_u64(root, "/sys/kernel/kexec_crash_loaded", &loaded) == 0;
+    f->loaded = loaded != 0;
+    if (root_read_u64(root, "/sys/kernel/kexec_crash_size", &f->reserved) < 0)
+        f->reserved = 0;
     find_image(root, f);
     *out = *f;
     return 0;

@@ -271,6 +271,16 @@ int root_read_line(const struct root *root, const char *path, char *buf, size_t 
     return span_copy(span_trim(line), buf, size) ? 0 : -EFBIG;
 }
 
+int root_read_u64(const struct root *root, const char *path, uint64_t *out)
+{
+    char line[32];
+    int r = root_read_line(root, path, line, sizeof(line));
+
+    if (r < 0)
+        return r;
+    return span_to_u64(span_str(line), out) ? 0 : -EBADMSG;
+}
+
 int root_write(const struct root *root, const char *path, const char *text)
 {
     _cleanup_close_ int fd = root_open(root, path, O_WRONLY | O_NOCTTY, 0);

@@ -43,5 +43,7 @@ int root_read_some(const struct root *root, const char *path, size_t max,
                    struct strbuf *out) _must_check_;
 /* The trimmed first line of a small file such as those of sysfs; -EFBIG where it does not fit. */
 int root_read_line(const struct root *root, const char *path, char *buf, size_t size) _must_check_;
+/* The number in such a file, as span_to_u64() takes it; -EBADMSG where there is none. */
+int root_read_u64(const struct root *root, const char *path, uint64_t *out) _must_check_;
 /* Writes to a file that exists, in one write(2), as sysfs and /proc want it. */
 int root_write(const struct root *root, const char *path, const char *text) _must_check_;

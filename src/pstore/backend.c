@@ -28,13 +28,6 @@ static bool read_word(const struct root *root, const char *path, char *buf, size
     return buf[0] != '\0';
 }
 
-static bool read_number(const struct root *root, const char *path, uint64_t *out)
-{
-    char line[32];
-
-    return root_read_line(root, path, line, sizeof(line)) == 0 && span_to_u64(span_str(line), out);
-}
-
 /* Options of the mounted pstore: kmsg_bytes= is shown where it is not the default. */
 static int read_mount(const struct root *root, struct pstore_backend *b)
 {
@@ -82,7 +75,7 @@ static void read_pstore(const struct root *root, struct pstore_backend *b)
     b->supported = root_exists(root, "/sys/fs/pstore") || root_exists(root, "/sys/module/pstore");
     b->kmsg_bytes = PSTORE_DEFAULT_KMSG_BYTES;
     /* Since 6.6 there is a parameter. */
-    (void)read_number(root, PSTORE_PARAMETERS "kmsg_bytes", &b->kmsg_bytes);
+    (void)!root_read_u64(root, PSTORE_PARAMETERS "kmsg_bytes", &b->kmsg_bytes);
     if (read_word(root, PSTORE_PARAMETERS "compress", compress, sizeof(compress)) &&
         strcmp(compress, "none") != 0)
         memcpy(b->compression, compress, sizeof(compress));
@@ -110,15 +103,15 @@ static void read_ramoops(const struct root *root, struct ramoops_params *p)
     uint64_t reason;
 
     p->max_reason = -1;
-    p->known = read_number(root, RAMOOPS_PARAMETERS "mem_size", &p->mem_size);
+    p->known = root_read_u64(root, RAMOOPS_PARAMETERS "mem_size", &p->mem_size) == 0;
     if (!p->known)
         return;
     p->in_use = p->mem_size != 0;
     (void)read_word(root, RAMOOPS_PARAMETERS "mem_name", p->mem_name, sizeof(p->mem_name));
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-        (void)read_number(root, numbers[i].path,
-                          (uint64_t *)(void *)((char *)p + numbers[i].offset));
-    if (read_number(root, RAMOOPS_PARAMETERS "max_reason", &reason) && reason <= INT32_MAX)
+        (void)!root_read_u64(root, numbers[i].path,
+                             (uint64_t *)(void *)((char *)p + numbers[i].offset));
+    if (root_read_u64(root, RAMOOPS_PARAMETERS "max_reason", &reason) == 0 && reason <= INT32_MAX)
         p->max_reason = (int64_t)reason;
 }
 

@@ -14,16 +14,6 @@ enum { MAX_FILE = 256 << 10, STAMP = 14 };
 static const char *const places[] = { "/etc/default/grub.d/kdump-steamos.cfg",
                                       "/etc/default/grub" };
 
-static uint64_t read_number(const struct root *root, const char *path, bool *found)
-{
-    uint64_t number = 0;
-    char line[32];
-
-    *found =
-        root_read_line(root, path, line, sizeof(line)) == 0 && span_to_u64(span_str(line), &number);
-    return number;
-}
-
 /* YYYYMMDDHHMMSS, and what may follow. */
 static bool is_capture(const char *name)
 {
@@ -93,13 +83,15 @@ int crash_kernel_read(const struct root *root, const struct spool *spool, struct
     _cleanup_strbuf_ struct strbuf cmdline = { 0 };
     struct crash_kernel k = { .place = "" };
     struct span value;
-    bool sized;
+    uint64_t loaded = 0;
     int r = root_read_some(root, "/proc/cmdline", MAX_FILE, &cmdline);
 
     if (r < 0)
         return r;
-    k.loaded = read_number(root, "/sys/kernel/kexec_crash_loaded", &k.supported) != 0;
-    k.reserved = read_number(root, "/sys/kernel/kexec_crash_size", &sized);
+    k.supported = root_read_u64(root, "/sys/kernel/kexec_crash_loaded", &loaded) == 0;
+    k.loaded = loaded != 0;
+    if (root_read_u64(root, "/sys/kernel/kexec_crash_size", &k.reserved) < 0)
+        k.reserved = 0;
     k.late = root_exists(root, "/run/kdump-steamos/late");
     if (cmdline_get(span_trim(strbuf_view(&cmdline)), "crashkernel", &value))
         (void)span_copy(value, k.crashkernel, sizeof(k.crashkernel));

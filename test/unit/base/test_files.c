@@ -14,6 +14,7 @@ static void reads_a_line(void **state)
 {
     struct unit_tree *t = *state;
     _cleanup_strbuf_ struct strbuf text = { 0 };
+    uint64_t number = 0;
     char buf[16];
 
     unit_write_str(t, "/sys/x/y", "  value \nsecond\n");
@@ -21,6 +22,11 @@ static void reads_a_line(void **state)
     assert_string_equal(buf, "value");
     assert_int_equal(root_read_line(&t->root, "/sys/x/y", buf, 3), -EFBIG);
     assert_int_equal(root_read_line(&t->root, "/sys/x/z", buf, sizeof(buf)), -ENOENT);
+    unit_write_str(t, "/sys/x/n", "4096\n");
+    assert_int_equal(root_read_u64(&t->root, "/sys/x/n", &number), 0);
+    assert_int_equal(root_read_u64(&t->root, "/sys/x/y", &number), -EBADMSG);
+    assert_int_equal(root_read_u64(&t->root, "/sys/x/z", &number), -ENOENT);
+    assert_int_equal(number, 4096);
     assert_int_equal(root_read_some(&t->root, "/sys/x/z", 3, &text), 0);
     assert_int_equal(text.n, 0);
     assert_int_equal(root_read_some(&t->root, "/sys/x/y", 3, &text), 0);
