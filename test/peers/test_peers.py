@@ -3,12 +3,10 @@
 
 import base64
 import datetime
-import http.server
 import json
 import os
 import pathlib
 import sys
-import threading
 import urllib.parse
 import urllib.request
 
@@ -17,7 +15,8 @@ import pytest
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parent.parent / "tree")]
 import peers  # noqa: E402
-from tree import TIME, Tree, panic_text, stamp  # noqa: E402
+from local_server import Handler, LocalServer  # noqa: E402
+from tree import TIME, johns_brick, panic_text, stamp  # noqa: E402
 
 NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
 
@@ -47,49 +46,28 @@ def spotlight(tmp_path_factory, installed):
         yield peer
 
 
-class StartAndFinish:
+class StartAndFinish(LocalServer):
     """The two steps of the API beside the PUT: hands out a URL, and is told that it was used."""
 
     def __init__(self, url, headers):
         outer = self
         self.forms = []
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Steps(Handler):
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                outer.forms.append((self.path, dict(urllib.parse.parse_qsl(body))))
+                outer.forms.append((self.path, dict(urllib.parse.parse_qsl(self.body().decode()))))
                 pairs = [{"name": k, "value": v} for k, v in headers.items()]
-                answer = json.dumps({"response": {"url": url, "gid": "77", "headers":
-                                                  {"pairs": pairs}}} if "Start" in self.path
-                                    else {"response": {}}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                self.answer(200, json.dumps({"response": {"url": url, "gid": "77", "headers":
+                                                          {"pairs": pairs}}} if "Start" in self.path
+                                            else {"response": {}}).encode())
 
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.post_url = f"http://127.0.0.1:{self.server.server_port}/ACTIONCrashUpload/v1"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *exception):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Steps)
+        self.post_url = f"{self.top}/ACTIONCrashUpload/v1"
 
 
 @pytest.fixture
 def tree(tmp_path):
-    tree = Tree(tmp_path / "tree")
-    tree.write("etc/os-release", 'NAME="SteamOS"\nVERSION_ID=3.6\nBUILD_ID=20260101.1\n'
-               'VARIANT_ID=steamdeck\n')
-    tree.write("proc/sys/kernel/hostname", "Johns-Brick\n")
-    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n<6>[    1.000000] Johns-Brick at 10.1.2.3\n"
-                + panic_text(1))
+    tree = johns_brick(tmp_path / "tree")
     assert tree.collect() == [NAME]
     return tree
 

@@ -3,20 +3,19 @@
 
 import calendar
 import gzip
-import http.server
 import io
 import json
 import os
 import pathlib
 import ssl
 import sys
-import threading
 import time
 import zipfile
 
 import pytest
 
-from tree import TIME, Tree, killed_runs, panic_text, stamp
+from local_server import Handler, LocalServer
+from tree import TIME, johns_brick, killed_runs, stamp
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from receiver import Receiver, make_ca, make_cert  # noqa: E402
@@ -25,7 +24,7 @@ NAME = f"steamos-FVAA12345678-gaben.{stamp(TIME)}.zip"
 FOLDER = "var/lib/steamos-log-submitter/pending/kdump"
 
 
-class Sentry:
+class Sentry(LocalServer):
     """Takes envelopes; answers has (status, headers) for the next ones, then 200. pair: the
     (certificate, key) of a server that speaks TLS."""
 
@@ -33,37 +32,19 @@ class Sentry:
         outer = self
         self.answers, self.requests, self.text = [], [], b"{}"
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Envelopes(Handler):
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.requests.append((self.path, dict(self.headers), body))
+                outer.requests.append((self.path, dict(self.headers), self.body()))
                 status, headers = outer.answers.pop(0) if outer.answers else (200, {})
-                self.send_response(status)
-                for key, value in headers.items():
-                    self.send_header(key, value)
-                self.send_header("Content-Length", str(len(outer.text)))
-                self.end_headers()
-                self.wfile.write(outer.text)
+                self.answer(status, outer.text, headers)
 
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        super().__init__(Envelopes)
         if pair:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*pair)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
                                                      do_handshake_on_connect=False)
         self.dsn = f"http{'s' if pair else ''}://0a1b2c3d@127.0.0.1:{self.server.server_port}/x/42"
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.server.shutdown()
-        self.server.server_close()
 
     def envelopes(self):
         return [parse_envelope(body) for _, _, body in self.requests]
@@ -89,12 +70,7 @@ def sentry():
 
 @pytest.fixture
 def tree(tmp_path):
-    tree = Tree(tmp_path / "tree")
-    tree.write("etc/os-release", 'NAME="SteamOS"\nVERSION_ID=3.6\nBUILD_ID=20260101.1\n'
-               'VARIANT_ID=steamdeck\n')
-    tree.write("proc/sys/kernel/hostname", "Johns-Brick\n")
-    tree.record("dmesg-ramoops-0", "Panic#1 Part1\n<6>[    1.000000] Johns-Brick at 10.1.2.3 \xff\n"
-                + panic_text(1))
+    tree = johns_brick(tmp_path / "tree", " \xff")
     tree.config(POST_URL="", HANDOVER_FOLDER="/nowhere")
     assert tree.collect() == [NAME]
     tree.config(HANDOVER_FOLDER="")

@@ -2,27 +2,26 @@
 """Power cuts, by the order in which collect and submit write: in every state that a file system may
 be left in, the next run brings all to its end. write_order.py has the model."""
 
-import http.server
 import json
 import subprocess
 import sys
-import threading
 import urllib.parse
 import zipfile
 
 import pytest
 
 from harness import plain_build  # noqa: F401
-from test_backends import FOLDER as HANDOVER, Sentry, as_the_other_tool_reads, hand_over
+from local_server import Handler, LocalServer
+from test_backends import FOLDER as HANDOVER, Sentry, as_the_other_tool_reads
 from test_collect_kills import expect_whole, kdump_tree, pstore_tree
-from test_submit_kills import NAME, until_quiet
+from test_submit_kills import NAME, pending_tree, until_quiet
 from tree import Tree
 from write_order import WriteOrder
 
 pytestmark = pytest.mark.usefixtures("plain_build")
 
 
-class Uploads:
+class Uploads(LocalServer):
     """The three steps of the submission API, with a memory that can be set back to what it was after
     any request: what the server knows of is not lost with the client's power."""
 
@@ -30,40 +29,23 @@ class Uploads:
         outer = self
         self.uploads, self.history = {}, [{}]
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def answer(self, status, text=b"{}"):
+        class Steps(Handler):
+            def answer(self, *arguments):
                 outer.history.append({gid: dict(upload) for gid, upload in outer.uploads.items()})
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                super().answer(*arguments)
 
             def do_POST(self):
-                form = urllib.parse.parse_qs(
-                    self.rfile.read(int(self.headers["Content-Length"])).decode())
+                form = urllib.parse.parse_qs(self.body().decode())
                 self.answer(*(outer.start() if "/Start" in self.path
                               else outer.finish(form["gid"][0])))
 
             def do_PUT(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
                 upload = outer.uploads.get(self.path.rpartition("/")[2], {})
-                upload["size"] = len(body)
+                upload["size"] = len(self.body())
                 self.answer(200 if "finished" in upload else 403)
 
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.top = f"http://127.0.0.1:{self.server.server_port}"
+        super().__init__(Steps)
         self.url = f"{self.top}/ACTIONCrashUpload/v1"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *exception):
-        self.server.shutdown()
-        self.server.server_close()
 
     def start(self):
         gid = str(len(self.uploads) + 1)
@@ -129,11 +111,7 @@ def test_collect_without_fsync_is_found_out(tmp_path, make):
 
 @pytest.fixture(scope="module")
 def pending(tmp_path_factory, plain_build):
-    tree = Tree(tmp_path_factory.mktemp("pending") / "tree")
-    tree.panic()
-    assert tree.collect() == [NAME]
-    hand_over(tree)
-    return tree
+    return pending_tree(tmp_path_factory)
 
 
 def event_ids(sentry):

@@ -69,12 +69,18 @@ def sides(tmp_path_factory):
         side.__exit__(None, None, None)
 
 
-@pytest.fixture(scope="module")
-def pending(tmp_path_factory, plain_build):
+def pending_tree(tmp_path_factory):
+    """A report waits, and the other tool's folder is there."""
     tree = Tree(tmp_path_factory.mktemp("pending") / "tree")
     tree.panic()
     assert tree.collect() == [NAME]
     hand_over(tree)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def pending(tmp_path_factory, plain_build):
+    tree = pending_tree(tmp_path_factory)
     tree.config(HANDOVER_FOLDER="")
     return tree
 

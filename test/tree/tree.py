@@ -191,3 +191,14 @@ def killed_runs(make, *arguments, calls, most=400):
             yield tree, call, number
         else:
             raise AssertionError(f"{call}: no end of it")
+
+
+def johns_brick(path, more=""):
+    """A handheld that has a name, which its log tells with an address, and more in that line."""
+    tree = Tree(path)
+    tree.write("etc/os-release", 'NAME="SteamOS"\nVERSION_ID=3.6\nBUILD_ID=20260101.1\n'
+               'VARIANT_ID=steamdeck\n')
+    tree.write("proc/sys/kernel/hostname", "Johns-Brick\n")
+    tree.record("dmesg-ramoops-0", f"Panic#1 Part1\n<6>[    1.000000] Johns-Brick at 10.1.2.3{more}\n"
+                + panic_text(1))
+    return tree
