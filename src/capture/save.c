@@ -13,7 +13,8 @@
 #define DMESG_NAME "dmesg.txt"
 #define DMESG_TEMPORARY ".tmp-dmesg.txt"
 
-void save_timestamp(int64_t seconds, char out[SAVE_NAME])
+/* YYYYMMDDHHMMSS in UTC. */
+static void format_timestamp(int64_t seconds, char out[SAVE_NAME])
 {
     time_t t = (time_t)seconds;
     struct tm tm = { 0 };
@@ -30,7 +31,7 @@ int save_directory(int folder, int64_t seconds, char name[SAVE_NAME])
 
     if (crash < 0)
         return crash;
-    save_timestamp(seconds, stamp);
+    format_timestamp(seconds, stamp);
     for (unsigned i = 0; i < 1000; i++) {
         if (i == 0)
             (void)snprintf(name, SAVE_NAME, "%.20s", stamp);

@@ -6,8 +6,6 @@
 
 enum { SAVE_NAME = 32 };
 
-/* YYYYMMDDHHMMSS in UTC. */
-void save_timestamp(int64_t seconds, char out[SAVE_NAME]);
 /* Makes crash/TIMESTAMP below the folder, or TIMESTAMP-1 and so on where there is one already; its
  * name is put into name. A descriptor, or a negative errno. */
 int save_directory(int folder, int64_t seconds, char name[SAVE_NAME]);

@@ -52,7 +52,8 @@ static bool matches(const char *name, const char *pattern)
     return strcmp(name, pattern) == 0;
 }
 
-bool facts_is_handheld(const char *vendor, const char *product, const char *board)
+/* Whether a machine of these SMBIOS names is a handheld whose serial goes into reports. */
+static bool is_handheld(const char *vendor, const char *product, const char *board)
 {
     for (size_t i = 0; i < ARRAY_SIZE(handhelds); i++)
         if (strcmp(vendor, handhelds[i].vendor) == 0 &&
@@ -78,7 +79,7 @@ static void gather_dmi(const struct root *root, struct facts *facts)
     read_dmi(root, "product_name", facts->product, sizeof(facts->product));
     read_dmi(root, "board_name", facts->board, sizeof(facts->board));
     (void)span_copy(SPAN("0"), facts->serial, sizeof(facts->serial));
-    if (!facts_is_handheld(facts->vendor, facts->product, facts->board))
+    if (!is_handheld(facts->vendor, facts->product, facts->board))
         return;
     read_dmi(root, "product_serial", serial, sizeof(serial));
     if (!serial[0])

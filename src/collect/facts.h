@@ -22,5 +22,3 @@ struct facts {
 int facts_gather(const struct root *root, const struct config *config, const struct sysops *ops,
                  struct facts *out) _must_check_;
 void facts_done(struct facts *facts);
-/* Whether a machine of these SMBIOS names is a handheld whose serial goes into reports. */
-bool facts_is_handheld(const char *vendor, const char *product, const char *board);

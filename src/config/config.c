@@ -210,7 +210,8 @@ static int apply(struct config *config, const struct shell_assign *a, const char
     return 0;
 }
 
-int config_parse(struct span text, const char *name, struct config *config)
+/* name is for messages. */
+static int parse_text(struct span text, const char *name, struct config *config)
 {
     struct shell_assign_cursor cursor = shell_assign_start(text);
     struct shell_assign a;
@@ -235,7 +236,7 @@ static int load_file(const struct root *root, const char *path, struct config *c
     _cleanup_strbuf_ struct strbuf text = { 0 };
     int r = root_read(root, path, MAX_FILE, &text);
 
-    return r < 0 ? r : config_parse(strbuf_view(&text), path, config);
+    return r < 0 ? r : parse_text(strbuf_view(&text), path, config);
 }
 
 static int is_dropin(const struct dirent *entry)

@@ -62,7 +62,5 @@ extern const size_t config_n_keys;
 int config_load(const struct root *root, const char *path, struct config *out) _must_check_;
 void config_done(struct config *config);
 #define _cleanup_config_ _cleanup_(config_done)
-/* The bytes variant, for one file's text; name is for messages. */
-int config_parse(struct span text, const char *name, struct config *config) _must_check_;
 /* The shipped file: every key with its text and default, commented out. */
 int config_write_template(struct strbuf *out) _must_check_;

@@ -30,7 +30,9 @@ static uint64_t bytes_of(struct span s)
     return bytes;
 }
 
-bool klog_name_in(struct span name, const char *patterns)
+/* Whether name fits one of the blank-separated patterns: part of a name, '^' its beginning, '$' its
+ * end. */
+static bool name_in(struct span name, const char *patterns)
 {
     const uint64_t marks = UINT64_C(1) << ('^' & 63) | UINT64_C(1) << ('$' & 63);
     uint64_t has = bytes_of(name) | marks;
@@ -124,9 +126,9 @@ static bool is_nocheck(struct span name)
 bool klog_is_helper(struct span name, const char *extra)
 {
     for (size_t i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++)
-        if (klog_name_in(name, helpers[i]))
+        if (name_in(name, helpers[i]))
             return true;
-    return is_nocheck(name) || (extra && klog_name_in(name, extra));
+    return is_nocheck(name) || (extra && name_in(name, extra));
 }
 
 struct span klog_function_base(struct span function)
@@ -186,27 +188,25 @@ static const char *const anchors[] = {
 bool klog_is_anchor(struct span name)
 {
     for (size_t i = 0; i < sizeof(anchors) / sizeof(anchors[0]); i++)
-        if (klog_name_in(name, anchors[i]))
+        if (name_in(name, anchors[i]))
             return true;
     return false;
 }
 
 bool klog_is_entry(struct span name)
 {
-    return klog_name_in(name,
-                        "^do_syscall_ ^do_fast_syscall ^do_int80 ^__do_fast_syscall ^x64_sys_call "
-                        "^ia32_sys_call ^entry_ ^system_call ^sysenter_ ^tracesys ^asm_ ^el0_ "
-                        "^el0t_ ^invoke_syscall ^ret_fast_syscall ^el1_irq ^el1_interrupt "
-                        "^el1h_64_irq ^__irq_svc ^ret_from_ ^kthread$ ^worker_thread$ "
-                        "^process_one_work$ ^process_scheduled_works$ ^smpboot_thread_fn$ "
-                        "^run_ksoftirqd$ ^__do_softirq$ ^do_softirq ^handle_softirqs$ ^irq_exit "
-                        "^__irq_exit apic_timer_interrupt$ common_interrupt$ ^do_idle$ "
-                        "^cpu_startup_entry$ ^start_secondary$ ^start_kernel$ ^secondary_startup");
+    return name_in(name, "^do_syscall_ ^do_fast_syscall ^do_int80 ^__do_fast_syscall ^x64_sys_call "
+                         "^ia32_sys_call ^entry_ ^system_call ^sysenter_ ^tracesys ^asm_ ^el0_ "
+                         "^el0t_ ^invoke_syscall ^ret_fast_syscall ^el1_irq ^el1_interrupt "
+                         "^el1h_64_irq ^__irq_svc ^ret_from_ ^kthread$ ^worker_thread$ "
+                         "^process_one_work$ ^process_scheduled_works$ ^smpboot_thread_fn$ "
+                         "^run_ksoftirqd$ ^__do_softirq$ ^do_softirq ^handle_softirqs$ ^irq_exit "
+                         "^__irq_exit apic_timer_interrupt$ common_interrupt$ ^do_idle$ "
+                         "^cpu_startup_entry$ ^start_secondary$ ^start_kernel$ ^secondary_startup");
 }
 
 bool klog_is_waiting(struct span name)
 {
-    return klog_name_in(name,
-                        "sched _lock _slowlock down rwsem completion kthread wait synchronize "
-                        "context_switch __switch_to cancel_delayed_work rcu_barrier");
+    return name_in(name, "sched _lock _slowlock down rwsem completion kthread wait synchronize "
+                         "context_switch __switch_to cancel_delayed_work rcu_barrier");
 }

@@ -5,9 +5,6 @@
 
 #include "klog/demangle.h"
 
-/* Whether name fits one of the blank-separated patterns: part of a name, '^' its beginning, '$' its
- * end. */
-bool klog_name_in(struct span name, const char *patterns);
 /* A helper: the crash happened in it, but its caller is to blame. extra: patterns that are helpers
  * for one kind of report only, or NULL. */
 bool klog_is_helper(struct span name, const char *extra);

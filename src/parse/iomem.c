@@ -83,19 +83,3 @@ bool iomem_find_ram_buffer(struct span text, uint64_t min_size, struct iomem_reg
         *out = best;
     return found;
 }
-
-bool iomem_find_name(struct span text, const char *name, struct iomem_region *out)
-{
-    size_t n = strlen(name);
-    bool prefix = n > 0 && name[n - 1] == '*';
-    struct iomem_region r;
-
-    while (iomem_next(&text, &r)) {
-        if (prefix ? r.name.n >= n - 1 && memcmp(r.name.p, name, n - 1) == 0
-                   : span_eq(r.name, name)) {
-            *out = r;
-            return true;
-        }
-    }
-    return false;
-}

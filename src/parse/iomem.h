@@ -25,5 +25,3 @@ bool iomem_is_masked(struct span text);
  * MiB or 64 MiB, so that no device is put there: memory that exists and that nobody uses
  * (arch/x86/kernel/e820.c, e820__reserve_resources_late and ram_alignment). */
 bool iomem_find_ram_buffer(struct span text, uint64_t min_size, struct iomem_region *out);
-/* The first region of this name at any depth; a name that ends in '*' is a prefix. */
-bool iomem_find_name(struct span text, const char *name, struct iomem_region *out);

@@ -137,7 +137,9 @@ static int read_region(const struct root *root, struct pstore_backend *b)
     return 0;
 }
 
-uint64_t pstore_text_size(uint64_t record_bytes, bool compressed)
+/* The kernel log's text that fits into a dump of this many bytes: fs/pstore/platform.c fills a
+ * buffer of bytes * 100 / 60 and compresses it. */
+static uint64_t text_size(uint64_t record_bytes, bool compressed)
 {
     return compressed ? record_bytes / 60 * 100 + record_bytes % 60 * 100 / 60 : record_bytes;
 }
@@ -164,11 +166,10 @@ static void measure_text(struct pstore_backend *b)
 {
     b->text_per_dump = 0;
     if (b->kind == PSTORE_KIND_RAMOOPS && b->zone_size > RAMOOPS_ZONE_HEADER)
-        b->text_per_dump =
-            pstore_text_size(b->zone_size - RAMOOPS_ZONE_HEADER, b->compression[0] != '\0');
+        b->text_per_dump = text_size(b->zone_size - RAMOOPS_ZONE_HEADER, b->compression[0] != '\0');
     else if (b->kind == PSTORE_KIND_EFI || b->kind == PSTORE_KIND_ERST)
         /* Parts are written until their compressed sizes pass kmsg_bytes. */
-        b->text_per_dump = pstore_text_size(b->kmsg_bytes, b->compression[0] != '\0');
+        b->text_per_dump = text_size(b->kmsg_bytes, b->compression[0] != '\0');
 }
 
 int pstore_backend_inspect(const struct root *root, struct pstore_backend *out)

@@ -62,6 +62,3 @@ const char *pstore_backend_mechanism(const struct pstore_backend *backend);
 int pstore_backend_describe(const struct pstore_backend *backend, struct strbuf *out);
 /* Appends a size: "5 MiB", "1.19 MiB", "12 KiB", "100 bytes". */
 int format_size(uint64_t bytes, struct strbuf *out);
-/* The kernel log's text that fits into a dump of this many bytes: fs/pstore/platform.c fills a
- * buffer of bytes * 100 / 60 and compresses it. */
-uint64_t pstore_text_size(uint64_t record_bytes, bool compressed);

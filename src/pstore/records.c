@@ -217,11 +217,6 @@ static bool any_below(const struct root *root, const char *dir, unsigned depth, 
     return false;
 }
 
-bool pstore_any(const struct root *root, const char *dir)
-{
-    return any_below(root, dir, 0, false);
-}
-
 bool pstore_any_dump(const struct root *root, const char *dir)
 {
     return any_below(root, dir, 0, true);

@@ -34,7 +34,7 @@ struct pstore_record {
 struct pstore_records {
     struct pstore_record *items;
     size_t n, size;
-    size_t total;  /* bytes of all */
+    size_t total;        /* bytes of all */
     bool left_out;       /* there were more than the limits allow; they stay where they are */
     unsigned unreadable; /* records and folders that could not be read; they stay too */
 };
@@ -44,9 +44,8 @@ struct pstore_records {
  * record must not cost the others. -ENOMEM. */
 int pstore_read(const struct root *root, const char *dir, struct pstore_records *out) _must_check_;
 void pstore_records_free(struct pstore_records *records); /* also the cleanup function */
-/* Whether there is any record below dir, at the cost of listing it. */
-bool pstore_any(const struct root *root, const char *dir);
-/* Whether a crash may be among them: the console and pmsg are there after every clean reboot. */
+/* Whether there is any record below dir in which a crash may be, at the cost of listing it: the
+ * console and pmsg are there after every clean reboot. */
 bool pstore_any_dump(const struct root *root, const char *dir);
 /* Removes a record where it lies: in pstore itself this erases it. In systemd-pstore's archive what
  * only repeats it goes too. */

@@ -12,11 +12,6 @@ static const char *const phase_names[] = {
     [BOOT_BLOCKED] = "blocked",
 };
 
-const char *boot_phase_name(enum boot_phase phase)
-{
-    return phase_names[phase];
-}
-
 static bool phase_parse(const char *name, enum boot_phase *out)
 {
     for (size_t i = 0; i < ARRAY_SIZE(phase_names); i++)
@@ -59,13 +54,13 @@ int boot_marker_write(int statefd, const struct boot_marker *marker)
 {
     _cleanup_json_ json_t *object = NULL;
 
-    object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:I, s:I}", "boot_id", marker->boot_id,
-                       "kernel", marker->kernel, "phase", boot_phase_name(marker->phase), "deaths",
-                       (json_int_t)marker->deaths, "time", (json_int_t)marker->time,
-                       "loaded_ramoops", (int)marker->loaded_ramoops, "loaded_kdump",
-                       (int)marker->loaded_kdump, "panic_print_found",
-                       (json_int_t)marker->panic_print_found, "panic_print_set",
-                       (json_int_t)marker->panic_print_set);
+    object =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:I, s:I}", "boot_id", marker->boot_id,
+                  "kernel", marker->kernel, "phase", phase_names[marker->phase], "deaths",
+                  (json_int_t)marker->deaths, "time", (json_int_t)marker->time, "loaded_ramoops",
+                  (int)marker->loaded_ramoops, "loaded_kdump", (int)marker->loaded_kdump,
+                  "panic_print_found", (json_int_t)marker->panic_print_found, "panic_print_set",
+                  (json_int_t)marker->panic_print_set);
     if (!object)
         return -ENOMEM;
     return json_file_write(statefd, marker_name, object);

@@ -33,7 +33,6 @@ int boot_marker_read(int statefd, struct boot_marker *out) _must_check_;
 int boot_marker_write(int statefd, const struct boot_marker *marker) _must_check_;
 /* Removes it; fine when there is none. */
 int boot_marker_remove(int statefd) _must_check_;
-const char *boot_phase_name(enum boot_phase phase);
 
 enum boot_verdict {
     BOOT_MAY_ARM,

@@ -63,7 +63,8 @@ static void spend(struct limits *limits, int64_t hour, uint64_t bytes)
     h->bytes += MIN(bytes, (uint64_t)INT64_MAX - h->bytes);
 }
 
-uint64_t limits_spent(const struct limits *limits, int64_t now)
+/* Within a day. */
+static uint64_t bytes_spent(const struct limits *limits, int64_t now)
 {
     uint64_t bytes = 0;
 
@@ -193,7 +194,7 @@ enum limits_verdict limits_judge(const struct limits *limits, const struct confi
                                  const struct limits_report *report, int64_t now)
 {
     bool begun = report->begun || limits_has_begun(limits, report->name), counts = true;
-    uint64_t reports = 0, alike = 0, spent = limits_spent(limits, now);
+    uint64_t reports = 0, alike = 0, spent = bytes_spent(limits, now);
 
     if (!begun && was_counted(limits, report))
         return LIMITS_COUNT;

@@ -72,8 +72,6 @@ unsigned limits_begin(struct limits *limits, const struct limits_report *report,
  * the first time, it was not begun. */
 void limits_went(struct limits *limits, const struct limits_report *report, bool first,
                  uint64_t bytes, int64_t now);
-/* Bytes within a day. */
-uint64_t limits_spent(const struct limits *limits, int64_t now);
 bool limits_has_begun(const struct limits *limits, const char *report);
 /* All have it: those that it spoke for are told. False where there was nothing to tell. */
 bool limits_accepted(struct limits *limits, const char *report);

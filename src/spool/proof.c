@@ -90,7 +90,7 @@ int proof_read(int statefd, struct proof *out)
     return read_file(statefd, proof_name, out);
 }
 
-int proof_write(int statefd, const struct proof *proof)
+static int proof_write(int statefd, const struct proof *proof)
 {
     return write_file(statefd, proof_name, proof);
 }

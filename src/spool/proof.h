@@ -24,7 +24,6 @@ void proof_of_now(const struct root *root, struct proof *out);
 
 /* statefd is the state folder. -ENOENT: there is none; -EBADMSG: it is not ours. */
 int proof_read(int statefd, struct proof *out) _must_check_;
-int proof_write(int statefd, const struct proof *proof) _must_check_;
 int proof_test_read(int statefd, struct proof *out) _must_check_;
 int proof_test_write(int statefd, const struct proof *test) _must_check_;
 int proof_test_remove(int statefd) _must_check_;

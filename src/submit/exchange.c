@@ -37,7 +37,9 @@ static void add_url(struct span *text, struct strbuf *out)
         (void)strbuf_str(out, "?(left out)");
 }
 
-int exchange_clean(struct span text, struct strbuf *out)
+/* Appends text as a person may see it; control characters become '?', and of each URL user and
+ * query are left out. */
+static int clean(struct span text, struct strbuf *out)
 {
     while (text.n > 0) {
         char c = text.p[0];
@@ -76,9 +78,9 @@ static void add_headers(struct span headers, struct strbuf *out)
         value = line;
         if (span_find_byte(line, ':') == SIZE_MAX || !span_next_field(&value, ':', &name))
             continue;
-        (void)exchange_clean(name, out);
+        (void)clean(name, out);
         (void)strbuf_char(out, ':');
-        (void)exchange_clean(is_secret(name) ? SPAN(" (left out)") : value, out);
+        (void)clean(is_secret(name) ? SPAN(" (left out)") : value, out);
         (void)strbuf_char(out, '\n');
     }
 }
@@ -120,7 +122,7 @@ static void add_useless(struct span body, struct strbuf *out)
         text = json_dumps(json, JSON_COMPACT);
         body = text ? span_str(text) : SPAN("");
     }
-    (void)exchange_clean(first(body, MAX_BODY), out);
+    (void)clean(first(body, MAX_BODY), out);
 }
 
 static int describe(const struct http_request *request, const struct http_answer *answer,
@@ -134,13 +136,13 @@ static int describe(const struct http_request *request, const struct http_answer
     (void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
     (void)strbuf_printf(out, "%s UTC, kdump-steamos " KDUMP_VERSION "\n%s ", when,
                         request->file >= 0 ? "PUT" : "POST");
-    (void)exchange_clean(span_str(request->url), out);
+    (void)clean(span_str(request->url), out);
     (void)strbuf_printf(out, "\n%llu bytes\n",
                         (unsigned long long)(request->file >= 0 ? request->file_size
                                                                 : request->form.n));
     if (answer->error[0]) {
         (void)strbuf_str(out, "error: ");
-        (void)exchange_clean(span_str(answer->error), out);
+        (void)clean(span_str(answer->error), out);
         (void)strbuf_char(out, '\n');
     }
     if (answer->status == 0)
@@ -151,7 +153,7 @@ static int describe(const struct http_request *request, const struct http_answer
     if (answer->status < 300 && answer->error[0])
         add_useless(strbuf_view(&answer->body), out);
     else if (answer->status >= 300)
-        (void)exchange_clean(first(strbuf_view(&answer->body), MAX_BODY), out);
+        (void)clean(first(strbuf_view(&answer->body), MAX_BODY), out);
     else
         (void)strbuf_printf(out, "(%zu bytes, left out: they may hold secrets)\n", answer->body.n);
     return out->failed;

@@ -12,6 +12,3 @@
 /* A failure to write it is logged, and ignored. */
 void exchange_save(const struct delivery *d, const struct http_request *request,
                    const struct http_answer *answer);
-/* Pure: appends text as a person may see it; control characters become '?', and of each URL user
- * and query are left out. */
-int exchange_clean(struct span text, struct strbuf *out);

@@ -34,11 +34,7 @@ struct printer {
 
 /* "[    1.234567] "; has_caller: with "[    T1]". */
 void print_prefix(struct printer *p, uint64_t nsec, bool has_caller, uint32_t caller);
-/* A piece of the record's text. */
-void print_text(struct printer *p, const char *text, size_t n);
 void print_end(struct printer *p);
-/* Gives out what is left; the first error. */
-int print_flush(struct printer *p);
 
 /* A record's text, of any length up to 64 KiB; false (and what could be read is printed) where some
  * of it is not in the core. */

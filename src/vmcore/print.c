@@ -26,7 +26,8 @@ uint64_t number_at(const char *p, size_t width)
     return value;
 }
 
-int print_flush(struct printer *p)
+/* Gives out what is left; the first error. */
+static int print_flush(struct printer *p)
 {
     if (p->error == 0 && p->n > 0) {
         int r = p->emit(p->ctx, p->bytes, p->n);
@@ -83,7 +84,8 @@ void print_prefix(struct printer *p, uint64_t nsec, bool has_caller, uint32_t ca
     put(p, ' ');
 }
 
-void print_text(struct printer *p, const char *text, size_t n)
+/* A piece of the record's text. */
+static void print_text(struct printer *p, const char *text, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
 

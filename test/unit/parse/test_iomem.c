@@ -106,22 +106,6 @@ static void a_used_ram_buffer_is_passed_over(void **state)
     assert_false(iomem_find_ram_buffer(SPAN("1000-1fff : RAM buffers\n"), 1, &r));
 }
 
-static void names_and_prefixes(void **state)
-{
-    struct iomem_region r = { 0 };
-
-    assert_true(iomem_find_name(span_str(handheld), "Crash kernel", &r));
-    assert_true(r.start == 0x3fe000000 && r.depth == 1);
-    assert_true(iomem_find_name(span_str(handheld), "PCI Bus*", &r));
-    assert_true(span_eq(r.name, "PCI Bus 0000:00"));
-    assert_true(iomem_find_name(SPAN("1-2 : ramoops:dump(3/4)\n"), "ramoops*", &r));
-    r.start = 7;
-    assert_false(iomem_find_name(span_str(handheld), "Crash", &r));
-    assert_false(iomem_find_name(span_str(handheld), "ramoops*", &r));
-    assert_false(iomem_find_name(SPAN("1-2 : ra\n"), "ramoops*", &r));
-    assert_true(r.start == 7);
-}
-
 static void walk(struct span text)
 {
     struct span rest = text;
@@ -134,7 +118,6 @@ static void walk(struct span text)
     (void)iomem_is_masked(text);
     if (iomem_find_ram_buffer(text, 1, &r))
         assert_true(iomem_size(&r) >= 1);
-    (void)iomem_find_name(text, "Crash kernel", &r);
 }
 
 static void any_cut_and_any_bytes(void **state)
@@ -166,7 +149,6 @@ int main(void)
         cmocka_unit_test(masked_for_the_unprivileged),
         cmocka_unit_test(the_largest_ram_buffer),
         cmocka_unit_test(a_used_ram_buffer_is_passed_over),
-        cmocka_unit_test(names_and_prefixes),
         cmocka_unit_test(any_cut_and_any_bytes),
         cmocka_unit_test(many_candidates),
     };

@@ -229,9 +229,9 @@ static void only_records_are_read(void **state)
     unit_write_str(t, path, log_text);
     read_all(t, &records);
     assert_int_equal(records.n, 0);
-    assert_false(pstore_any(&t->root, PSTORE_DIR));
+    assert_false(pstore_any_dump(&t->root, PSTORE_DIR));
     unit_write_str(t, PSTORE_DIR "/dmesg-efi-1", log_text);
-    assert_true(pstore_any(&t->root, PSTORE_DIR));
+    assert_true(pstore_any_dump(&t->root, PSTORE_DIR));
 }
 
 /* /var/lib/systemd/pstore is root's, but a record is a regular file in any case. */
@@ -321,7 +321,7 @@ static void a_missing_pstore_holds_none(void **state)
 
     read_all(t, &records);
     assert_int_equal(records.n, 0);
-    assert_false(pstore_any(&t->root, PSTORE_DIR));
+    assert_false(pstore_any_dump(&t->root, PSTORE_DIR));
     unit_write_str(t, PSTORE_DIR, "a file where a directory should be");
     read_all(t, &records);
     assert_int_equal(records.n, 0);
