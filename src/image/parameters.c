@@ -45,7 +45,10 @@ static bool has_word(struct span text, struct span wanted)
     return false;
 }
 
-/* The library reads the running machine's command line by itself, and other trees' not. */
+/* The library reads the running machine's /proc/cmdline by itself, and other trees' not. It cannot
+ * be kept from that (kmod_config_new() always does, libkmod-config.c, 34): with --root=DIR an image
+ * gets what both say of its modules. It is only their options that come from there, and the
+ * blacklist, which nothing here asks for. */
 static int add_from_cmdline(struct span cmdline, const char *module, struct strbuf *out)
 {
     struct cmdline_param p;
