@@ -18,6 +18,8 @@
 
 enum { LOCK_TIMEOUT_MS = 30000, MAX_NAME_ATTEMPTS = 1000 };
 
+static const char said_name[] = "collect-waits"; /* in RUN_DIR */
+
 struct collection {
     const struct context *context;
     struct spool spool;
@@ -377,19 +379,50 @@ static int collect_event(struct collection *c, const struct pstore_records *reco
     return 0;
 }
 
+/* Whether the journal was told in this boot that the records wait; notes that it is now. */
+static bool was_said(const struct root *root)
+{
+    _cleanup_close_ int run = root_make_dir(root, RUN_DIR, 0700), fd = -EBADF;
+
+    if (run < 0)
+        return false;
+    fd = openat(run, said_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd < 0 && errno == EEXIST;
+}
+
+static void forget_said(const struct root *root)
+{
+    _cleanup_close_ int run = root_open_dir(root, RUN_DIR);
+
+    if (run >= 0)
+        (void)unlinkat(run, said_name, 0);
+}
+
+/* Where a device may come at any time, a timer asks every few minutes. */
+static int say_not_mounted(const struct context *context, int error)
+{
+    const struct config *config = &context->config;
+    enum log_level level =
+        log_is_journal() && was_said(&context->root) ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR;
+
+    if (config->mount_devnode[0])
+        return log_full_errno(level, error,
+                              "MOUNT_DEVNODE=%s is not mounted; the records stay in pstore",
+                              config->mount_devnode);
+    return log_full_errno(level, error,
+                          "the file system of %s, which is in /etc/fstab, is not mounted; the "
+                          "records stay in pstore",
+                          config->kdump_folder);
+}
+
 static int open_spool(struct collection *c)
 {
     const struct context *context = c->context;
     int r = spool_open(&context->root, &context->config, true, &c->spool);
 
-    if (r == -ENODEV && context->config.mount_devnode[0])
-        return log_error_errno(r, "MOUNT_DEVNODE=%s is not mounted; the records stay in pstore",
-                               context->config.mount_devnode);
     if (r == -ENODEV)
-        return log_error_errno(r,
-                               "the file system of %s, which is in /etc/fstab, is not mounted; the "
-                               "records stay in pstore",
-                               context->config.kdump_folder);
+        return say_not_mounted(context, r);
+    forget_said(&context->root);
     if (r < 0)
         return log_error_errno(r, "cannot open %s; the records stay in pstore%s",
                                context->config.kdump_folder, spool_advice(r));

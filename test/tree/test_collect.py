@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import time
@@ -471,6 +472,35 @@ def test_device_that_is_not_mounted(tree):
     tree.write("proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
     assert refuses(tree, tree.run("collect"), "MOUNT_DEVNODE=nvme9n1p8 is not mounted",
                    "records stay", status=3)
+
+
+def test_the_journal_is_told_once_that_a_device_is_not_there(tree, tmp_path):
+    """A timer asks every few minutes; a person at a terminal has an answer each time."""
+    tree.panic()
+    tree.config(MOUNT_DEVNODE="nvme0n1p8", KDUMP_FOLDER="/var/kdump")
+    absent = "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+    present = absent + "22 21 259:8 / /home rw - ext4 /dev/nvme0n1p8 rw\n"
+
+    def journal():
+        with open(tmp_path / "journal", "w+") as file:
+            st = os.fstat(file.fileno())
+            subprocess.run([machine.program(), f"--root={tree.path}", "collect"], stderr=file, timeout=60,
+                           check=False, env=os.environ | {"JOURNAL_STREAM": f"{st.st_dev}:{st.st_ino}"})
+            file.seek(0)
+            return file.read()
+
+    tree.write("proc/self/mountinfo", absent)
+    assert journal().startswith("<3>MOUNT_DEVNODE=nvme0n1p8 is not mounted")
+    assert journal() == ""
+    assert refuses(tree, tree.run("collect"), "MOUNT_DEVNODE=nvme0n1p8 is not mounted", status=3)
+    tree.write("proc/self/mountinfo", present)
+    assert "is not mounted" not in journal() and tree.records() == []
+    tree.panic(2)
+    tree.write("proc/self/mountinfo", absent)
+    assert "is not mounted" in journal()
+    # another boot
+    shutil.rmtree(tree.path / "run/kdump-steamos")
+    assert "is not mounted" in journal() and journal() == ""
 
 
 def test_device_that_is_mounted(tree):
