@@ -23,7 +23,7 @@ PACKAGES = """
     systemd-sysv udev dbus kmod e2fsprogs iproute2 ca-certificates strace
     linux-image-amd64 initramfs-tools zstd grub-efi-amd64
     dmidecode makedumpfile libcurl4 libarchive13 libjansson4 libkmod2 libmount1
-    pacman-package-manager sudo man-db crash python3-drgn
+    pacman-package-manager makepkg sudo man-db crash python3-drgn
 """.split()
 # Of the image's 700 MB nobody reads these.
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/info/*"]
