@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One run at a time, as for test/vm: machines want the whole computer."""
+"""One run at a time, as for test/vm: two machines want the whole computer."""
 
 import fcntl
 import pathlib

@@ -31,6 +31,9 @@ LEFT_OUT = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr
 UNUSED_DRIVERS = ["gpu", "media", "infiniband", "net/wireless", "net/ethernet", "staging", "isdn",
                   "iio", "scsi", "hid", "input", "usb", "mtd", "platform", "thunderbolt"]
 
+# What makes a disk of them; tools/setup --distro installs it.
+TOOLS = ("mmdebstrap", "mkfs.ext4", "mkfs.vfat", "mcopy", "sfdisk", "grub-mkimage")
+
 MIB = 1 << 20
 ESP, ROOT, HOME, VAR = 1, 2, 3, 4
 SIZES = {ESP: 64 * MIB, ROOT: 1600 * MIB, HOME: 256 * MIB, VAR: 256 * MIB}
@@ -115,7 +118,7 @@ MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", 
 
 def fingerprint(more=()):
     """Changes with whatever a disk is made from."""
-    made_of = (SUITE, PACKAGES, LEFT_OUT, UNUSED_DRIVERS, SIZES, FILES, ENABLED, MASKED, OWNER, *more)
+    made_of = (pathlib.Path(__file__).read_text(encoding="utf-8"), *more)
     return hashlib.sha256(repr(made_of).encode()).hexdigest()[:12]
 
 
@@ -127,12 +130,6 @@ def run(*command, **options):
         words = done.stdout.decode(errors="replace")[-3000:]
         raise RuntimeError(f"{command[0]} failed with status {done.returncode}:\n{words}")
     return done.stdout
-
-
-def missing_tools():
-    """What is needed and not there; tools/setup --distro installs it."""
-    tools = ["mmdebstrap", "mkfs.ext4", "mkfs.vfat", "mcopy", "sfdisk", "grub-mkimage"]
-    return [tool for tool in tools if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
 
 
 def base_archive():

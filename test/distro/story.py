@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tarfile
 import time
+import uuid
 
 import pytest
 
@@ -35,7 +36,7 @@ FAST = bool(os.environ.get("FAST"))
 
 
 # The same for all workers of a run.
-RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
 
 
 def build(kind, name, version=None, tree=image.TOP):
@@ -149,6 +150,7 @@ def life(folder, chapters, files, disk=None, server=lambda url: url.replace("127
          tls=False, extra=(), **options):
     """A machine that has lived through these chapters, as a Story. server makes of the receiver's URL
     what the machine knows it by; extra and options are the machine's."""
+    need("qemu-system-x86_64", *image.TOOLS)
     with Receiver(folder / "server", tls=tls) as receiver:
         with machine.Machine(disk or machine.ready_disk("ready"), folder / "machine",
                              extra=packages_drive(folder, files) + list(extra), **options) as guest:

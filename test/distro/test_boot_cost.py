@@ -56,7 +56,8 @@ def story(tmp_path_factory):
 
 def test_a_boot_with_nothing_to_do(story):
     assert story.told("armed")[1]["armed"]
-    ours = min(story.told("installed"))
+    first, second = story.told("installed")[:BOOTS], story.told("installed")[BOOTS:]
+    ours = (min(first) + min(second)) / 2
     others = (min(story.told("before")) + min(story.told("removed"))) / 2
     print(f"boot: {ours:.2f} s with the package, {others:.2f} s without: {100 * (ours / others - 1):+.2f} %")
     assert ours <= others * (1 + LIMIT)

@@ -136,7 +136,7 @@ def test_pacman_installs_upgrades_removes(arch, unpacked, tmp_path):
     was built from a release's tar file."""
     assert os.geteuid() == 0, "pacman wants root"
     tree = tmp_path / "tree"
-    newer, _ = build("arch", "newer", "0.1.99", unpacked)
+    newer, _ = build("arch", "of-a-release", "0.1.99", unpacked)
     pacman(tree, "-U", "-dd", arch[0])
     assert run(tree / "usr/bin/kdump-steamos", "--version") == "kdump-steamos 0.1.0\n"
     config = tree / "etc/default/kdump"

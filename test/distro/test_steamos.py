@@ -82,6 +82,27 @@ def crash_kernel(s):
     s.note("vmcore", f"ls {FOLDER}/crash")
 
 
+def read_only_home(s):
+    """The image has to be made anew, and the folder takes none; the crash kernel mounts by itself."""
+    s.settled()
+    s.guest.check(f"rm {FOLDER}/kdump-initrd-* && sed -i 's#/home ext4 rw#/home ext4 ro#' /etc/fstab && "
+                  "grep -q '/home ext4 ro,' /etc/fstab")
+    s.guest.reboots("systemctl reboot")
+    s.waits_for(LOADED)
+    s.note("image in memory", f"journalctl -b -o cat -u kdump-steamos-reserve.service; ls /run/kdump-steamos "
+           f"{FOLDER}; findmnt -n -o OPTIONS /home")
+    s.status("armed with a read-only home")
+    s.settled()
+    s.guest.reboots("echo c >/proc/sysrq-trigger")
+    s.waits_for("systemctl is-failed kdump-steamos-collect.service")
+    s.note("waits", f"journalctl -b -o cat -u kdump-steamos-collect.service; ls {FOLDER}/crash")
+    s.guest.check("sed -i 's#/home ext4 ro#/home ext4 rw#' /etc/fstab && mount -o remount,rw /home && "
+                  "systemctl start kdump-steamos-collect.service")
+    s.sent(3)
+    s.reports("reports of a read-only home")
+    s.note("report of a read-only home", f"cd {FOLDER}/sent_logs && kdump-steamos report $(ls -t *.zip | head -1)")
+
+
 def upgraded(s):
     """By a developer, who has altered the configuration and switched one unit off."""
     s.guest.check("echo SCRUB=1 >>/etc/default/kdump && systemctl disable kdump-steamos-submit.timer")
@@ -122,7 +143,7 @@ def installed_live(s):
 
 
 CHAPTERS = (image_with_it, collected) if FAST else (
-    image_with_it, collected, crash_kernel, upgraded, next_image, removed, installed_live)
+    image_with_it, collected, crash_kernel, read_only_home, upgraded, next_image, removed, installed_live)
 
 
 @pytest.fixture(scope="module")
@@ -172,13 +193,25 @@ def test_the_crash_kernel_finds_the_partset(story):
     assert re.fullmatch(r"vmcore\.\d{12}\n", story.output("vmcore"))
 
 
+def test_a_read_only_home_keeps_no_crash_from_being_recorded(story):
+    words = story.output("image in memory")
+    assert words.split()[-1].startswith("ro,") and "is kept in /run/kdump-steamos" in words
+    assert len(re.findall(r"^kdump-initrd-\S+\.img$", words, re.MULTILINE)) == 1
+    status = story.told("armed with a read-only home")[1]
+    assert status["armed"] and status["mode"] == "kdump"
+    assert "mount it read-write" in story.output("waits") and re.search(r"^\d{14}$", story.output("waits"), re.MULTILINE)
+    assert len(story.output("reports of a read-only home").split()) == 3
+    assert "sysrq triggered crash" in story.output("report of a read-only home")
+
+
 def test_an_upgrade_keeps_what_the_user_has_set(story):
     story.output("upgraded")
     version, last, *states = story.output("version").splitlines()
     assert (version, last) == ("kdump-steamos 0.1.99", "SCRUB=1")
     assert dict(zip(UNITS, states)) == \
         {unit: "disabled" if unit.endswith("submit.timer") else "enabled" for unit in UNITS}
-    assert story.told("armed after the upgrade")[1]["armed"]
+    status = story.told("armed after the upgrade")[1]
+    assert status["armed"] and status["mode"] == "kdump"
 
 
 def test_the_next_image_keeps_the_configuration(story):
@@ -191,7 +224,7 @@ def test_the_next_image_keeps_the_configuration(story):
     assert int(story.output("new slot").split()[-1]) > 0
     status = story.told("armed in the next image")[1]
     assert status["armed"] and status["mode"] == "kdump" and status["proven"]["holds"]
-    assert len(story.output("reports in the next image").split()) == 2
+    assert len(story.output("reports in the next image").split()) == 3
 
 
 def test_a_removal_leaves_reports_and_nothing_else(story):
@@ -199,10 +232,11 @@ def test_a_removal_leaves_reports_and_nothing_else(story):
     left = [line for line in story.output("left", 1).splitlines() if "not-found inactive dead" not in line]
     assert set(left) == {"/etc/default/kdump.pacsave", "/etc/default/kdump.d", DROPIN, "0"}, left
     assert story.output("disarmed").split() == ["0"]
-    assert len(story.output("reports after the removal").split()) == 2
+    assert len(story.output("reports after the removal").split()) == 3
 
 
 def test_installed_in_the_running_system(story):
     story.output("installed")
     assert story.output("enabled live").split()[:len(UNITS)] == ["enabled"] * len(UNITS)
-    assert story.told("armed live")[1]["armed"]
+    status = story.told("armed live")[1]
+    assert status["armed"] and status["backend"]["name"] == "ramoops"
