@@ -180,7 +180,7 @@ def test_memory_is_reserved_on_the_esp(story):
     assert int(story.output("reserved").split()[-1]) > 0
     assert story.output("defaults").startswith("/etc/default/grub.d/kdump-steamos.cfg:")
     code, status = story.told("kdump armed")
-    assert (code, status["armed"], status["backend"]["name"]) == (0, True, "kdump")
+    assert (code, status["armed"], status["mode"]) == (0, True, "kdump")
 
 
 def test_the_crash_kernel_finds_the_partset(story):
