@@ -208,8 +208,8 @@ void kdump_plan_make(const struct kdump_facts *f, bool ours, struct kdump_plan *
         SAY(p.reason, "the kernel could not reserve crashkernel=%s", f->crashkernel);
     } else if (f->reserved == 0) {
         p.no_memory = true;
-        impossible(&p, "no memory is reserved for a crash kernel",
-                   "add crashkernel=96M to the kernel's command line, and reboot");
+        impossible(&p, "no memory is reserved for a crash kernel", "");
+        SAY(p.advice, "the next boot's command line needs crashkernel=%uM", f->wanted_mib);
     } else if (f->image[0] == '\0') {
         impossible(&p, "the running kernel's file was not found",
                    "after an update of the kernel, reboot; else put the kernel where it is looked "

@@ -23,6 +23,7 @@ struct kdump_facts {
     char image[PATH_MAX]; /* the running kernel's file, below the root; "" : not found */
     char cmdline[4096];   /* of the running kernel */
     char crashkernel[64]; /* what it says of it; "" : nothing */
+    unsigned wanted_mib;  /* what it should say, as configured (crashkernel_mib()) */
 };
 
 enum kdump_action {

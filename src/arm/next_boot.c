@@ -6,11 +6,6 @@
 
 void arming_plan_next(const struct context *context, bool pstore_failed, struct arming *a)
 {
-    const struct crashkernel_wish wish = {
-        .configured = context->config.crashkernel,
-        .memory = a->kdump.memory,
-        .full_coredump = context->config.full_coredump,
-    };
     const struct next_boot_facts n = {
         .arm = &a->facts,
         .plan = &a->plan,
@@ -20,7 +15,7 @@ void arming_plan_next(const struct context *context, bool pstore_failed, struct 
         .ours = a->reserve.ours,
         .theirs = a->reserve.theirs,
         .they_reserve = a->reserve.they_reserve,
-        .crashkernel_mib = crashkernel_mib(&wish),
+        .crashkernel_mib = a->kdump.wanted_mib,
     };
     char params[GRUB_PARAMS_MAX + 1];
 
@@ -31,12 +26,18 @@ void arming_plan_next(const struct context *context, bool pstore_failed, struct 
 
 int arming_read(const struct context *context, const struct arm_state *state, struct arming *a)
 {
+    struct crashkernel_wish wish = {
+        .configured = context->config.crashkernel,
+        .full_coredump = context->config.full_coredump,
+    };
     bool ours;
 
     if (arm_facts_read(&context->root, &context->config, &a->facts) < 0 ||
         kdump_facts_read(&context->root, &a->kdump) < 0 ||
         reserve_facts_read(&context->root, &a->reserve) < 0)
         return -ENOMEM;
+    wish.memory = a->kdump.memory;
+    a->kdump.wanted_mib = crashkernel_mib(&wish);
     a->facts.ramoops_lost = arm_state_ramoops_lost(state, &context->root);
     a->reserve.interrupted = arm_state_grub_pending(state);
     ours = state->found && state->last.loaded_kdump &&

@@ -3,6 +3,7 @@
 GRUB configuration that is mounted over the machine's own."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -153,6 +154,9 @@ def test_another_back_end_records_until_the_reboot(machine):
     status, text = machine.run("arm")
     assert status == 0 and "no memory is reserved" in text and "leave what is registered" in text
     assert "command line, by" in text
+    assert set(re.findall(r"crashkernel=\w+", text)) == {"crashkernel=112M"}
+    machine.config("USE_PSTORE_RAM=0\nFULL_COREDUMP=1\n")
+    assert set(re.findall(r"crashkernel=\w+", machine.run("arm")[1])) == {"crashkernel=128M"}
 
 
 def test_another_programs_crash_kernel(machine):

@@ -144,9 +144,11 @@ static void plans(void **state)
     kdump_plan_make(&f, false, &p);
     assert_true(p.action == KDUMP_IMPOSSIBLE && !p.no_memory && strstr(p.reason, "not found"));
     f.reserved = 0;
+    f.wanted_mib = 112;
     kdump_plan_make(&f, false, &p);
     assert_true(p.action == KDUMP_IMPOSSIBLE && p.no_memory);
     assert_non_null(strstr(p.reason, "no memory is reserved"));
+    assert_non_null(strstr(p.advice, "crashkernel=112M"));
     (void)snprintf(f.crashkernel, sizeof(f.crashkernel), "8G");
     kdump_plan_make(&f, false, &p);
     assert_true(p.no_memory && strstr(p.reason, "crashkernel=8G"));
