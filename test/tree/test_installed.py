@@ -205,6 +205,13 @@ def test_the_boot_waits_for_arming_only(units):
         assert re.search(r"^TimeoutStartSec=\d+(s|min)$", text, re.MULTILINE), path.name
 
 
+def test_stopped_is_not_failed(units):
+    """Those that may run when the package is removed: a failed unit would stay behind."""
+    for name in ("settled", "submit"):
+        text = (units / f"kdump-steamos-{name}.service").read_text()
+        assert re.search(r"^SuccessExitStatus=.*\bSIGTERM$", text, re.MULTILINE), name
+
+
 def test_the_catalog(installed, tmp_path):
     """Compiles, and tells of fields that the program sends."""
     need("journalctl")
