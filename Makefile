@@ -59,8 +59,8 @@ check-fast: setup
 	$(MAKE) all $(CHECK)/build.ninja
 	$(PYTHON) test/check.py --fast
 
-# Both kinds of packages, and a Debian guest that is installed, crashed and cleaned up; FAST=1: the
-# guest's first boot and its test crash.
+# Both kinds of packages, and a Debian guest in which all is typed that README says; FAST=1: only
+# installing, the test's crash, its report, and removing.
 check-distro:
 	tools/setup --distro
 	$(MAKE) all

@@ -32,12 +32,13 @@ class Machine:
     each), so that what takes time in it takes the same time at every run, whatever the host does."""
 
     def __init__(self, disk, folder, ram=1024, keep=False, serial_number="TESTSERIAL",
-                 product="Jupiter", extra=(), counted=False):
+                 product="Jupiter", firmware="F7A0000", extra=(), counted=False):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ram = ram
         self.serial_number = serial_number
         self.product = product
+        self.firmware = firmware  # its version; another one from the next boot on, where a test sets it
         self.extra = list(extra) + (["-icount", "shift=3,sleep=on"] if counted else [])
         self.threads = "single" if counted else "multi"
         self.console = self.folder / "serial.log"
@@ -71,7 +72,7 @@ class Machine:
             "-drive", f"if=none,id=disk,format=raw,file={self.disk}",
             "-device", "virtio-blk-pci,drive=disk" + ("" if kernel else ",bootindex=0"),
             "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
-            "-smbios", "type=0,vendor=Test,version=F7A0000",
+            "-smbios", f"type=0,vendor=Test,version={self.firmware}",
             "-smbios", f"type=1,manufacturer=Valve,product={self.product},version=1,"
                        f"serial={self.serial_number}",
             "-smbios", f"type=2,manufacturer=Valve,product={self.product},version=1,serial=B1",

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import tarfile
@@ -72,6 +73,7 @@ class Story:
         self.guest = guest
         self.server = server  # its URL, as the machine reaches it
         self.seen = {}
+        self.typed = set()  # of what README has
         self.uploads = None  # what the server has got, once the story is at its end
 
     def note(self, name, script, timeout=120):
@@ -80,6 +82,24 @@ class Story:
         self.seen[name] = self.guest.run(script, timeout)
         print(f"--- {name} ({time.monotonic() - start:.1f} s): {self.seen[name]}", flush=True)
         return self.seen[name]
+
+    def typing(self, *commands, replaced=(), answer="", end=""):
+        """A script for commands as README has them, typed by who uses the machine, at home: words are
+        replaced in them, as (old, new), what they ask is answered, and end is behind the last."""
+        self.typed.update(commands)
+        text = "\n".join(commands) + end
+        for old, new in replaced:
+            assert old in text, f"no {old} in {text}"
+            text = text.replace(old, new)
+        # A person reads before answering.
+        said = f"(sleep 2; printf %s {shlex.quote(answer)}) | " if answer else ""
+        return f"{said}runuser -l {image.OWNER} -c {shlex.quote(text)}"
+
+    def types(self, name, *commands, timeout=120, **how):
+        """(status, output) of what typing() makes, remembered."""
+        # No terminal, where a pager would wait for a key.
+        return self.note(name, f"{self.typing(*commands, **how)} >/root/typed 2>&1; status=$?; "
+                         "cat /root/typed; exit $status", timeout)
 
     def told(self, name):
         """What was noted; in the fast form the story is shorter."""
@@ -124,7 +144,7 @@ class Story:
         self.note(name, f"ls {PSTORE} {ARCHIVE} 2>/dev/null | grep ^dmesg")
 
     def reports(self, name):
-        self.note(name, f"cd {FOLDER} && find . -name 'steamos-*.zip' | sort")
+        return self.note(name, f"cd {FOLDER} && find . -name 'steamos-*.zip' | sort")
 
     def record_waits(self, word):
         """A record of a crash as systemd-pstore keeps it."""
