@@ -118,8 +118,10 @@ class Machine:
             time.sleep(0.5)
 
     def _read_until(self, pattern, timeout, poke=None):
-        """What the shell says up to a match of pattern; poke is typed every second until then."""
-        end, next_poke = time.monotonic() + timeout, 0
+        """What the shell says up to a match of pattern; poke is typed again and again until then, the
+        longer the rarer: what nobody reads yet must fit into the terminal's 4096 bytes."""
+        start, next_poke = time.monotonic(), 0
+        end = start + timeout
         while True:
             found = re.search(pattern, self._pending)
             if found:
@@ -133,7 +135,7 @@ class Machine:
             try:
                 if poke and now > next_poke:
                     self._shell.settimeout(10)  # on a busy computer QEMU may not listen for a while
-                    next_poke = now + 1
+                    next_poke = now + max(1, (now - start) / 20)
                     self._shell.sendall(poke)
                 self._shell.settimeout(0.5)
                 self._pending += self._shell.recv(65536)
