@@ -204,7 +204,7 @@ def crash_kernel(s):
            f"ls -l {FOLDER}")
     s.settled()
     tested(s, "said of kdump")
-    s.sent(5)
+    s.sent(4, kept=1)
     s.waits_for("[ $(cat /sys/kernel/kexec_crash_loaded) = 1 ]")
     s.status("kdump proven")
     s.note("kdump list", "kdump-steamos list --json")

@@ -129,9 +129,10 @@ class Story:
         """Until there are so many reports, sent or not."""
         self.waits_for(f"[ $(find {FOLDER} -name 'steamos-*.zip' | wc -l) = {count} ]")
 
-    def sent(self, count, by_itself=False):
-        """Until so many reports are sent, by a person who does not wait for the service, or by itself."""
-        self.collected(count)
+    def sent(self, count, by_itself=False, kept=0):
+        """Until so many reports are sent, by a person who does not wait for the service, or by itself;
+        kept: so many are there that are not to be sent."""
+        self.collected(count + kept)
         if not by_itself:
             self.guest.run("kdump-steamos submit")
         self.waits_for(f"[ $(ls {FOLDER}/sent_logs/*.zip | wc -l) = {count} ]", SENDING)

@@ -61,7 +61,7 @@ def test_the_manual_has_every_verb_and_key(story):
     keys = story.output("keys").split()
     assert "LOG_SUBMISSION" in keys
     assert [key for key in keys if not re.search(rf"^ +{key}\b", of_configuration, re.MULTILINE)] == []
-    (promised,) = re.findall(r"has the details \(([A-Z ]+)\)", step("Get a vmcore"))
+    (promised,) = re.findall(r"has the details \(([A-Z ]+)\)", readme.step("Get a vmcore"))
     assert re.search(rf"^{promised}$", manual, re.MULTILINE)
 
 
