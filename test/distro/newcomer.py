@@ -265,7 +265,7 @@ def from_the_tree(s):
     # It has the lowest priority, and is still at work when it is stopped.
     s.guest.check("systemctl start --no-block kdump-steamos-settled.service")
     s.note("disabled by make", s.typing(f"sudo {made_by('uninstall')}") + " 2>&1", 300)
-    s.note("left by make", "find /etc /usr -name '*kdump-steamos*'; ls /sys/module/ramoops/parameters; "
+    s.note("left by make", "find /etc /usr -name '*kdump-steamos*'; ls /sys/module/ramoops/parameters 2>/dev/null; "
            "systemctl list-units --all --no-legend 'kdump-steamos*'")
     s.note("sysctl after make", SYSCTLS)
     s.reports("reports after make")
