@@ -59,8 +59,8 @@ check-fast: setup
 	$(MAKE) all $(CHECK)/build.ninja
 	$(PYTHON) test/check.py --fast
 
-# Both kinds of packages, and a Debian guest in which all is typed that README says; FAST=1: only
-# installing, the test's crash, its report, and removing.
+# Both kinds of packages, a Debian guest in which all is typed that README says, one that is as SteamOS is,
+# and other boots than theirs; FAST=1: of the first two installing, the test's crash and its report.
 check-distro:
 	tools/setup --distro
 	$(MAKE) all

@@ -44,7 +44,7 @@ REMOVE, UNMAKE = code(step("Uninstall"), "sudo apt remove"), code(step("Uninstal
 MAN, MAN_CONFIG = (code(step("Uninstall"), f"man {page}") for page in ("kdump-steamos", "kdump-steamos.conf"))
 # For building it, which is done on the host, and for pacman's systems (test_steamos.py).
 NOT_HERE = {"make", "make deb", "make arch", "tools/setup --build", code(step("Install"), "sudo pacman -U"),
-            code(step("Uninstall"), "sudo pacman -R")}
+            code(step("Uninstall"), "sudo pacman -R"), "sudo steamos-readonly disable"}
 
 
 def sets(s, *lines):
