@@ -206,6 +206,23 @@ static int print_plan(const struct arming *a, const struct arm_options *options)
     return options->late ? EXIT_SUCCESS : r;
 }
 
+/* A refusal that the kdump folder does not take is made anew at each boot, of whatever kernel. */
+static void say_refused(const struct arm_state *state, enum boot_verdict verdict, int unsaved)
+{
+    const char *why = verdict == BOOT_REFUSED_UNFINISHED
+                          ? "the last boot died while it was being armed"
+                          : "two boots in a row died within a minute of arming";
+
+    if (unsaved < 0 && state->fd >= 0)
+        log_error("not armed: %s, by what is noted in %s, and that cannot be written anew (%s)%s; "
+                  "until then each boot is refused, but for kdump-steamos arm --force",
+                  why, state->spool.path, strerror(-unsaved), spool_advice(unsaved));
+    else
+        log_error("not armed: %s; after an update of the kernel, or by kdump-steamos arm --force, "
+                  "it is tried again",
+                  why);
+}
+
 /* True when the guard lets this boot arm. */
 static bool pass_guard(struct arm_state *state, const struct arm_facts *facts, bool force,
                        struct boot_marker *marker)
@@ -220,13 +237,8 @@ static bool pass_guard(struct arm_state *state, const struct arm_facts *facts, b
     }
     if (verdict == BOOT_MAY_ARM)
         return true;
-    log_error(
-        "not armed: %s; after an update of the kernel, or by kdump-steamos arm --force, it is "
-        "tried again",
-        verdict == BOOT_REFUSED_UNFINISHED ? "the last boot died while it was being armed"
-                                           : "two boots in a row died within a minute of arming");
     marker->phase = BOOT_BLOCKED;
-    arm_state_save(state, marker);
+    say_refused(state, verdict, arm_state_save(state, marker));
     return false;
 }
 
@@ -334,7 +346,7 @@ static int arm_this_boot(struct context *context, struct arm_state *state, struc
         if (!pass_guard(state, &a->facts, force, &marker))
             return EXIT_NOT_ARMED;
         marker.phase = BOOT_STARTED;
-        arm_state_save(state, &marker);
+        (void)arm_state_save(state, &marker);
     }
     r = try_ways(context, state, a, &marker);
     /* Where nothing was touched, a death is not ours. */
@@ -342,7 +354,7 @@ static int arm_this_boot(struct context *context, struct arm_state *state, struc
         marker.phase = BOOT_ARMED;
     else if (marker.phase == BOOT_STARTED || marker.phase == BOOT_BLOCKED)
         marker.phase = BOOT_SETTLED;
-    arm_state_save(state, &marker);
+    (void)arm_state_save(state, &marker);
     if (r < 0 && a->plan.action == ARM_NOTHING)
         return say_not_armed(a);
     return r;
@@ -391,7 +403,7 @@ static int settle(struct context *context, const struct arm_facts *facts)
         panic_print_fit(context, &facts->backend, &panic, true, &marker);
     if (state.run >= 0 || marker.phase != state.last.phase ||
         marker.panic_print_set != state.last.panic_print_set)
-        arm_state_save(&state, &marker);
+        (void)arm_state_save(&state, &marker);
     return EXIT_SUCCESS;
 }
 

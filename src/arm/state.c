@@ -16,6 +16,7 @@
 static const char late_name[] = "late";
 static const char lost_name[] = "ramoops-lost.json", grub_name[] = "grub-pending";
 
+static const char guard_off[] = "the guard against boot loops is off";
 static const char panic_print_path[] = "/proc/sys/kernel/panic_print";
 
 void arm_state_close(struct arm_state *state)
@@ -99,20 +100,35 @@ struct boot_marker arm_state_marker(const struct arm_state *state, const char *b
     return marker;
 }
 
-/* A folder that takes nothing may still hold what this boot wrote there before: the next boot would
- * take it for the last word, and not arm for it. */
+/* Whether what is in the folder has been overtaken: by what this boot wrote there before, or found
+ * there and knows better, as it has lived or nobody was counted dead (--force). A refusal goes on
+ * being one. */
+static bool is_overtaken(const struct boot_marker *old, const struct boot_marker *now)
+{
+    return now->phase != BOOT_BLOCKED &&
+           (strcmp(old->boot_id, now->boot_id) == 0 || now->phase == BOOT_SETTLED ||
+            (now->phase == BOOT_ARMED && now->deaths == 0));
+}
+
+/* What the next boot goes by where the folder does not take this marker: one that stays there would
+ * be the last word. A full disk lets it be removed, a read-only one does not. */
+static const char *leave_in_folder(const struct arm_state *state, const struct boot_marker *now)
+{
+    struct boot_marker old;
+
+    if (state->fd < 0 || boot_marker_read(state->fd, &old) < 0 || old.phase == BOOT_SETTLED ||
+        (is_overtaken(&old, now) && boot_marker_remove(state->fd) == 0))
+        return guard_off;
+    return strcmp(old.boot_id, now->boot_id) == 0
+               ? "this boot will count as one that died"
+               : "what an earlier boot noted there still counts against the next one";
+}
+
 static int save_in_run(struct arm_state *state, const struct boot_marker *marker)
 {
-    bool stale = state->run < 0 && state->found && state->fd >= 0 &&
-                 strcmp(state->last.boot_id, marker->boot_id) == 0;
-    int r;
-
     if (state->run < 0)
         state->run = root_make_dir(state->root, RUN_DIR, 0700);
-    r = state->run < 0 ? state->run : boot_marker_write(state->run, marker);
-    if (r == 0 && stale)
-        (void)!boot_marker_remove(state->fd);
-    return r;
+    return state->run < 0 ? state->run : boot_marker_write(state->run, marker);
 }
 
 static int save_in_folder(struct arm_state *state, const struct boot_marker *marker)
@@ -127,33 +143,39 @@ static int save_in_folder(struct arm_state *state, const struct boot_marker *mar
     return r;
 }
 
-static void warn_of_marker(struct arm_state *state, const char *folder, int error)
+static void warn_of_marker(struct arm_state *state, const char *folder, int error,
+                           const char *effect)
 {
-    (void)log_warning_errno(error,
-                            "cannot write the boot marker in %s%s; the guard against boot loops is "
-                            "off, ignoring",
-                            folder, spool_advice(error));
-    state->arming = false;
+    if (state->said && strcmp(state->said, effect) == 0)
+        return;
+    (void)log_warning_errno(error, "cannot write the boot marker in %s%s; %s, ignoring", folder,
+                            spool_advice(error), effect);
+    state->said = effect;
 }
 
-void arm_state_save(struct arm_state *state, const struct boot_marker *marker)
+int arm_state_save(struct arm_state *state, const struct boot_marker *marker)
 {
     bool known = state->run >= 0 && !state->arming;
-    int folder = 0, r;
+    const char *effect = guard_off;
+    int folder = 0, r = 0;
 
     if (state->fd < 0 && state->run < 0)
-        return;
+        return state->fd;
     if (state->fd >= 0)
         folder = save_in_folder(state, marker);
-    r = state->fd < 0 || folder < 0 ? save_in_run(state, marker) : 0;
+    if (state->fd < 0 || folder < 0)
+        r = save_in_run(state, marker);
+    if (folder < 0 && r == 0)
+        effect = leave_in_folder(state, marker);
     if (r == 0) {
         state->last = *marker;
         state->found = true;
     }
-    if (folder < 0 && !known)
-        warn_of_marker(state, state->spool.path, folder);
+    if (folder < 0 && !known && marker->phase != BOOT_BLOCKED)
+        warn_of_marker(state, state->spool.path, folder, effect);
     else if (r < 0)
-        warn_of_marker(state, RUN_DIR, r);
+        warn_of_marker(state, RUN_DIR, r, effect);
+    return folder;
 }
 
 bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *root)

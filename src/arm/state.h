@@ -15,10 +15,11 @@
 struct arm_state {
     const struct root *root; /* borrowed */
     struct spool spool;
-    int fd;     /* the state folder; negative: there is none */
-    int run;    /* /run/kdump-steamos, where the marker is there, or nowhere else to go */
-    bool arming; /* opened to arm, and no failure to save was warned of yet */
-    bool found;  /* last is filled */
+    int fd;           /* the state folder; negative: there is none */
+    int run;          /* /run/kdump-steamos, where the marker is there, or nowhere else to go */
+    bool arming;      /* opened to arm */
+    const char *said; /* what was warned of, where the marker could not be saved; NULL: nothing */
+    bool found;       /* last is filled */
     struct boot_marker last; /* as it was found */
 };
 
@@ -35,9 +36,10 @@ void arm_state_close(struct arm_state *state);
 /* The marker of this boot: the one that was found where this boot wrote it, else a new one. */
 struct boot_marker arm_state_marker(const struct arm_state *state, const char *boot_id,
                                     const char *kernel);
-/* Written where there is a folder, and moved there from /run. That it stays in /run is warned of once
- * by each run that arms, and by others where it was not there before. */
-void arm_state_save(struct arm_state *state, const struct boot_marker *marker);
+/* Written where there is a folder, and moved there from /run. That it stays in /run is warned of
+ * once by each run that arms, and by others where it was not there before; where it is a refusal,
+ * that is the caller's to say. Returns why the folder did not take it, or 0. */
+int arm_state_save(struct arm_state *state, const struct boot_marker *marker);
 
 /* Whether a test has shown that ramoops's memory does not survive this machine's reboot: noted when
  * a boot settles in which a test's crash should have come back, and did not. Another firmware, or

@@ -91,9 +91,11 @@ static void create(struct unit_tree *t)
     unit_write_str(t, "/etc/default/kdump", "USE_PSTORE_RAM=0\nKDUMP_FOLDER=" FOLDER "\n");
     unit_write_str(t, FOLDER "/here", "");
     path_of(t, FOLDER, folder);
+    if (geteuid() != 0)
+        skip();
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("none", folder, "tmpfs", 0, "size=256k,mode=700") < 0)
-        skip();
+        fail_msg("cannot mount a file system: %s", strerror(errno));
     root_done(&t->root); /* it was of the other name space */
     assert_int_equal(root_init(&t->root, t->dir), 0);
 }
@@ -252,12 +254,131 @@ static void test_full_in_between(void **state)
     expect_marker(t, FOLDER "/state");
 }
 
+/* Another boot's word, from before the folder took nothing. */
+static void leave_marker(struct unit_tree *t, enum boot_phase phase, unsigned deaths)
+{
+    _cleanup_close_ int fd = root_make_dir(&t->root, FOLDER "/state", 0700);
+    const struct boot_marker marker = { .boot_id = "00000000-2222-3333-4444-555555555555",
+                                        .kernel = DISK_KERNEL,
+                                        .phase = phase,
+                                        .deaths = deaths,
+                                        .panic_print_found = -1,
+                                        .panic_print_set = -1 };
+
+    assert_true(fd >= 0);
+    assert_int_equal(boot_marker_write(fd, &marker), 0);
+}
+
+static bool has_marker(struct unit_tree *t)
+{
+    return root_exists(&t->root, FOLDER "/state/boot-marker.json");
+}
+
+/* A refusal by what cannot be written anew says so, and what was forced stays forced. */
+static void refused_on_full(struct unit_tree *t, enum boot_phase phase, unsigned deaths)
+{
+    struct fixture f = { .tree = t };
+    char text[4096];
+
+    create(t);
+    leave_marker(t, phase, deaths);
+    full(t, true);
+    for (unsigned boot = 0; boot < 2; boot++) {
+        assert_int_equal(arm(&f, NULL, text, sizeof(text)), EXIT_NOT_ARMED);
+        says(text, "make room there");
+        says(text, "until then each boot is refused");
+        assert_null(strstr(text, "guard against boot loops is off"));
+        assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+        assert_true(has_marker(t));
+        reboot(t, boot == 0 ? "22222222-2222-3333-4444-555555555555"
+                            : "33333333-2222-3333-4444-555555555555");
+    }
+    assert_int_equal(arm(&f, "--force", text, sizeof(text)), 0);
+    assert_false(has_marker(t));
+    reboot(t, "44444444-2222-3333-4444-555555555555");
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    assert_int_equal(f.loads, 2);
+}
+
+static void test_full_after_unfinished(void **state)
+{
+    refused_on_full(*state, BOOT_STARTED, 0);
+}
+
+static void test_full_after_deaths(void **state)
+{
+    refused_on_full(*state, BOOT_ARMED, 1);
+}
+
+/* One death before the disk was full: that counts until a boot has lived. */
+static void test_full_after_a_death(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fixture f = { .tree = t };
+    char text[4096];
+
+    create(t);
+    leave_marker(t, BOOT_ARMED, 0);
+    full(t, true);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    says(text, "what an earlier boot noted there still counts");
+    assert_true(has_marker(t));
+    assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+    assert_false(has_marker(t));
+}
+
+/* There nothing can be forgotten. */
+static void test_read_only_after_unfinished(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fixture f = { .tree = t };
+    char text[4096];
+
+    create(t);
+    leave_marker(t, BOOT_STARTED, 0);
+    read_only(t, true);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), EXIT_NOT_ARMED);
+    says(text, "mount it read-write");
+    says(text, "until then each boot is refused");
+    assert_int_equal(arm(&f, "--force", text, sizeof(text)), 0);
+    says(text, "what an earlier boot noted there still counts");
+    read_only(t, false);
+    assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+    reboot(t, "22222222-2222-3333-4444-555555555555");
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+}
+
+/* Armed, and then the file system is mounted read-only, as after an error. */
+static void test_read_only_before_settling(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fixture f = { .tree = t };
+    char text[4096];
+
+    create(t);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    read_only(t, true);
+    assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+    says(text, "this boot will count as one that died");
+    says(text, "mount it read-write");
+    assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+    assert_string_equal(text, "");
+    read_only(t, false);
+    assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+    assert_false(root_exists(&t->root, RUN_DIR "/boot-marker.json"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_read_only, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_full, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_in_between, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_after_unfinished, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_after_deaths, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_after_a_death, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_read_only_after_unfinished, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_read_only_before_settling, unit_tree_setup, teardown),
     };
 
     return cmocka_run_group_tests_name("folder", tests, NULL, NULL);
