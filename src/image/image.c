@@ -469,10 +469,10 @@ static void remove_from_run(const struct root *root, const char *name)
         (void)unlinkat(run, notes, 0);
 }
 
-static int ensure(struct spool *spool, const char *name, unsigned flags, const struct recipe *r,
-                  struct image *image)
+static int ensure(struct spool *spool, int unmade, const char *name, unsigned flags,
+                  const struct recipe *r, struct image *image)
 {
-    int ret = ensure_in_folder(spool, name, flags & IMAGE_FORCE, r, image);
+    int ret = unmade < 0 ? unmade : ensure_in_folder(spool, name, flags & IMAGE_FORCE, r, image);
 
     if (spool_takes_nothing(ret) && (flags & IMAGE_OR_IN_RUN))
         return ensure_in_run(r, name, ret, image);
@@ -487,13 +487,17 @@ int image_ensure(const struct context *context, const char *kernel, unsigned fla
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
     _cleanup_(recipe_done) struct recipe recipe = { 0 };
     char name[NAME_MAX + 1];
-    int r;
+    int r, unmade = 0;
 
     *out = (struct image){ 0 };
     if (snprintf(name, sizeof(name) - 8, IMAGE_PREFIX "%s.img", kernel) >= (int)sizeof(name) - 8 ||
         strchr(kernel, '/'))
         return -EINVAL;
     r = spool_open(&context->root, &context->config, true, &spool);
+    if (spool_takes_nothing(r) && (flags & IMAGE_OR_IN_RUN)) {
+        unmade = r; /* the crash kernel makes it, if it can */
+        r = spool_path(&context->root, &context->config, true, &spool.path);
+    }
     if (r == -ENODEV) {
         SAY(out->problem, "the file system of %.180s is not mounted", context->config.kdump_folder);
         return -EAGAIN;
@@ -506,7 +510,7 @@ int image_ensure(const struct context *context, const char *kernel, unsigned fla
     SAY(out->path, "%s/%s", spool.path, name);
     r = read_recipe(context, kernel, spool.path, &recipe, out);
     if (r == 0)
-        r = ensure(&spool, name, flags, &recipe, out);
+        r = ensure(&spool, unmade, name, flags, &recipe, out);
     if (r == 0)
         say_program(context, &recipe, out->rebuilt);
     else if (!out->problem[0])

@@ -95,6 +95,41 @@ static bool ask_device(const struct root *root, struct storage *s)
 
 /* ---- the folder on the file system ---- */
 
+static bool is_going_up(const char *path)
+{
+    struct span rest = span_str(path), part;
+
+    while (span_next_field(&rest, '/', &part))
+        if (span_eq(part, ".."))
+            return true;
+    return false;
+}
+
+/* Without links. What is not there yet, as on a file system that takes nothing, the crash kernel
+ * makes below what is there. */
+static int find_real_path(const struct root *root, const char *folder, char *out, size_t size)
+{
+    char above[PATH_MAX], *slash;
+    int r, n;
+
+    if (!span_copy(span_str(folder), above, sizeof(above)))
+        return -ENAMETOOLONG;
+    while ((r = sysfs_real_path(root, above, out, size)) == -ENOENT &&
+           (slash = strrchr(above, '/')) && above[1] != '\0')
+        slash[slash == above] = '\0';
+    if (r < 0)
+        return r;
+    folder += strlen(above);
+    folder += strspn(folder, "/");
+    if (folder[0] == '\0')
+        return 0;
+    if (is_going_up(folder))
+        return -ENOENT;
+    r = (int)strlen(out);
+    n = snprintf(out + r, size - (size_t)r, "%s%s", r > 0 && out[r - 1] == '/' ? "" : "/", folder);
+    return n >= (int)size - r ? -ENAMETOOLONG : 0;
+}
+
 /* btrfs: the subvolume that is mounted; else the mount's root is a folder bound here. */
 static int find_subdir(const struct mountinfo *mount, const char *folder, struct storage *s)
 {
@@ -127,7 +162,7 @@ int storage_find(const struct root *root, const char *folder, struct storage *ou
 
     *out = (struct storage){ 0 };
     if (r == 0)
-        r = sysfs_real_path(root, folder, real, sizeof(real));
+        r = find_real_path(root, folder, real, sizeof(real));
     if (r < 0)
         return r;
     folder = real;

@@ -23,6 +23,6 @@ struct storage {
     char problem[256]; /* why a crash kernel cannot get there; "" : it can */
 };
 
-/* folder: a directory that is there. Fills *out; -ENODEV with out->problem where the
+/* folder: a directory, or where one is to be. Fills *out; -ENODEV with out->problem where the
  * way there cannot be gone by a crash kernel. */
 int storage_find(const struct root *root, const char *folder, struct storage *out) _must_check_;

@@ -37,6 +37,8 @@ const char *spool_advice(int error)
         return "; mount it read-write, or set KDUMP_FOLDER to a place that is";
     case EIO:
         return "; the disk reports errors";
+    case EUCLEAN:
+        return "; the file system is damaged: check it (fsck)";
     default:
         return advice_as_root(error);
     }
@@ -192,15 +194,26 @@ static bool is_behind_automount(const struct root *root, const char *path)
            mountinfo_is_automount(strbuf_view(&mountinfo), path);
 }
 
-int spool_open(const struct root *root, const struct config *config, bool create, struct spool *out)
+int spool_path(const struct root *root, const struct config *config, bool create, char **out)
 {
-    _cleanup_spool_ struct spool spool = SPOOL_INIT;
-    int r = folder_path(root, config, &spool.path);
+    _cleanup_free_ char *path = NULL;
+    int r = folder_path(root, config, &path);
 
     if (r < 0)
         return r;
-    if (is_behind_automount(root, spool.path) || (create && is_awaited(root, spool.path)))
+    if (is_behind_automount(root, path) || (create && is_awaited(root, path)))
         return -ENODEV;
+    *out = TAKE_PTR(path);
+    return 0;
+}
+
+int spool_open(const struct root *root, const struct config *config, bool create, struct spool *out)
+{
+    _cleanup_spool_ struct spool spool = SPOOL_INIT;
+    int r = spool_path(root, config, create, &spool.path);
+
+    if (r < 0)
+        return r;
     spool.fd =
         create ? root_make_dir(root, spool.path, FOLDER_MODE) : root_open_dir(root, spool.path);
     if (spool.fd < 0)

@@ -41,11 +41,19 @@ struct spool {
 int spool_open(const struct root *root, const struct config *config, bool create,
                struct spool *out) _must_check_;
 void spool_close(struct spool *spool);
-/* Whether this error says that the folder's file system takes nothing now: it is full, or mounted
- * read-only. */
+/* Only where the folder is, or is to be made if create; the errors of spool_open(). The caller
+ * frees *out. */
+int spool_path(const struct root *root, const struct config *config, bool create,
+               char **out) _must_check_;
+/* Why a report would find no room: -ENOSPC, -EROFS; 0 where it would, or nobody knows. Where there
+ * is no folder yet, the question is of what is above it. -ENOMEM. */
+int spool_room(const struct root *root, const struct config *config) _must_check_;
+/* Whether this error says that the folder's file system takes nothing now: it is full, mounted
+ * read-only, or damaged. */
 static inline bool spool_takes_nothing(int error)
 {
-    return error == -ENOSPC || error == -EDQUOT || error == -EROFS;
+    return error == -ENOSPC || error == -EDQUOT || error == -EROFS || error == -EIO ||
+           error == -EUCLEAN;
 }
 /* What the user can do about an error of the folder: "; make room there, …", or "". */
 const char *spool_advice(int error);

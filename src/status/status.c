@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/statvfs.h>
 
 #include "base/log.h"
 #include "outgoing/destinations.h"
@@ -15,7 +14,7 @@
 #include "status/proven.h"
 #include "status/status.h"
 
-enum { MAX_ADVICE = 12, MAX_DROPIN = 64 << 10, ROOM = 1 << 20 /* for a report */ };
+enum { MAX_ADVICE = 12, MAX_DROPIN = 64 << 10 };
 
 /* Everything that status says, before it is said. */
 struct status {
@@ -75,17 +74,6 @@ static int read_counted(int state, struct status *s)
     return 0;
 }
 
-static int find_room(const struct spool *spool)
-{
-    struct statvfs fs;
-
-    if (fstatvfs(spool->fd, &fs) < 0)
-        return 0;
-    if (fs.f_flag & ST_RDONLY)
-        return -EROFS;
-    return fs.f_blocks > 0 && (uint64_t)fs.f_bavail * fs.f_frsize < ROOM ? -ENOSPC : 0;
-}
-
 static int look_at_spool(const struct context *context, struct status *s)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
@@ -99,10 +87,12 @@ static int look_at_spool(const struct context *context, struct status *s)
     if (crash_kernel_read(&context->root, r == 0 ? &spool : NULL, &s->kdump) < 0)
         return -ENOMEM;
     s->armed |= s->kdump.loaded;
+    if (r == 0 || r == -ENOENT)
+        s->write_error = spool_room(&context->root, &context->config);
+    if (s->write_error == -ENOMEM)
+        return -ENOMEM;
     if (r == -ENOENT)
         return 0; /* made by the first collection */
-    if (r == 0)
-        s->write_error = find_room(&spool);
     if (r == 0)
         r = spool_list(&spool, &reports, &n);
     s->spool_error = r;

@@ -54,10 +54,15 @@ def test_an_image_that_is_kept_for_this_boot(kdump):
      "takes no report (Read-only file system); mount it read-write"),
     ("mount -t tmpfs -o size=2m,mode=700 none {0} && head -c 1500000 /dev/zero >{0}/x",
      "takes no report (No space left on device); make room there"),
+    ("mount -t tmpfs -o size=2m,mode=700,nr_inodes=2 none {0} && >{0}/x",
+     "takes no report (No space left on device); make room there"),
     ("mount -t tmpfs -o size=2m,mode=700 none {0}", None)])
-def test_a_folder_that_takes_nothing(kdump, script, words):
-    kdump.folder.mkdir(parents=True)
-    found = kdump.run("status", wrapper=mounted(script.format(kdump.folder))).stdout
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_that_takes_nothing(kdump, script, words, there):
+    """Or one that is not there yet, and its parent takes nothing."""
+    place = kdump.folder if there else kdump.folder.parent.parent
+    place.mkdir(parents=True)
+    found = kdump.run("status", wrapper=mounted(script.format(place))).stdout
     assert (words or "reports: ") in found and ("takes no report" in found) == bool(words)
 
 

@@ -77,9 +77,11 @@ static void write_kernel(struct unit_tree *t)
     unit_write(t, "/boot/vmlinuz-" DISK_KERNEL, file, sizeof(file));
 }
 
-/* A machine with 256 MiB for a crash kernel, and the kdump folder on a file system of its own. */
-static void create(struct unit_tree *t)
+/* A machine with 256 MiB for a crash kernel, and the kdump folder on a file system of its own, or
+ * somewhere below that. */
+static void create_with(struct unit_tree *t, const char *kdump_folder, const char *options)
 {
+    char config[128];
     char folder[PATH_MAX];
 
     machine_create(t, DISK_KERNEL);
@@ -88,16 +90,22 @@ static void create(struct unit_tree *t)
     unit_write_str(t, "/proc/cmdline", "quiet crashkernel=256M\n");
     unit_write_str(t, "/sys/kernel/kexec_crash_loaded", "0\n");
     unit_write_str(t, "/sys/kernel/kexec_crash_size", "268435456\n");
-    unit_write_str(t, "/etc/default/kdump", "USE_PSTORE_RAM=0\nKDUMP_FOLDER=" FOLDER "\n");
+    (void)snprintf(config, sizeof(config), "USE_PSTORE_RAM=0\nKDUMP_FOLDER=%s\n", kdump_folder);
+    unit_write_str(t, "/etc/default/kdump", config);
     unit_write_str(t, FOLDER "/here", "");
     path_of(t, FOLDER, folder);
     if (geteuid() != 0)
         skip();
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("none", folder, "tmpfs", 0, "size=256k,mode=700") < 0)
+        mount("none", folder, "tmpfs", 0, options) < 0)
         fail_msg("cannot mount a file system: %s", strerror(errno));
     root_done(&t->root); /* it was of the other name space */
     assert_int_equal(root_init(&t->root, t->dir), 0);
+}
+
+static void create(struct unit_tree *t)
+{
+    create_with(t, FOLDER, "size=256k,mode=700");
 }
 
 static int teardown(void **state)
@@ -368,6 +376,56 @@ static void test_read_only_before_settling(void **state)
     assert_false(root_exists(&t->root, RUN_DIR "/boot-marker.json"));
 }
 
+/* The first boot after installing: nobody has made the folder yet, and now nobody can. */
+static void no_folder(struct unit_tree *t, const char *options, bool remount, const char *error)
+{
+    struct fixture f = { .tree = t };
+    _cleanup_strbuf_ struct strbuf notes = { 0 };
+    char text[4096];
+
+    create_with(t, FOLDER "/not/yet", options);
+    if (remount)
+        read_only(t, true);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    assert_string_equal(f.image, IN_RUN);
+    says(text, error);
+    says(text, "for this boot alone");
+    expect_marker(t, RUN_DIR);
+    assert_false(root_exists(&t->root, FOLDER "/not"));
+    /* That the crash kernel makes. */
+    assert_int_equal(root_read(&t->root, RUN_DIR "/kdump-initrd-" DISK_KERNEL ".json", 64 << 10,
+                               &notes),
+                     0);
+    says(strbuf_cstr(&notes), "\\nSUBDIR=kdump/not/yet\\n");
+    assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+    assert_int_equal(arm(&f, "--late", text, sizeof(text)), 0);
+    assert_int_equal(f.loads, 1);
+}
+
+static void test_no_folder_read_only(void **state)
+{
+    no_folder(*state, "size=256k,mode=700", true, "Read-only file system");
+}
+
+static void test_no_folder_no_inode(void **state)
+{
+    no_folder(*state, "size=256k,mode=700,nr_inodes=1", false, "No space left on device");
+}
+
+/* Blocks are free, inodes are not. */
+static void test_no_inode(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fixture f = { .tree = t };
+    char text[4096];
+
+    create_with(t, FOLDER, "size=256k,mode=700,nr_inodes=1");
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    assert_string_equal(f.image, IN_RUN);
+    says(text, "make room there");
+    expect_marker(t, RUN_DIR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +437,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_after_a_death, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_only_after_unfinished, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_only_before_settling, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_folder_read_only, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_folder_no_inode, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_inode, unit_tree_setup, teardown),
     };
 
     return cmocka_run_group_tests_name("folder", tests, NULL, NULL);
