@@ -74,6 +74,13 @@ static int undo(struct context *context, struct arm_state *state,
     r = state->run >= 0 ? boot_marker_remove(state->run) : 0;
     if (r == 0 && state->fd >= 0)
         r = boot_marker_remove(state->fd);
+    if (r == -EROFS) { /* all is undone */
+        (void)log_warning_errno(r,
+                                "cannot remove the boot marker in %s%s; the next boot may take "
+                                "this one for one that died, ignoring",
+                                state->spool.path, spool_advice(r));
+        return 0;
+    }
     return r < 0 ? log_error_errno(r, "cannot remove the boot marker") : 0;
 }
 

@@ -117,10 +117,21 @@ int rename_durable(int olddirfd, const char *oldname, int newdirfd, const char *
     return r < 0 ? r : fd_sync(olddirfd);
 }
 
+/* On a read-only file system unlink(2) fails before it looks (do_unlinkat() in fs/namei.c, 6.12).
+ */
+static bool is_missing(int dirfd, const char *name)
+{
+    bool missing = faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+
+    if (!missing)
+        errno = EROFS;
+    return missing;
+}
+
 int unlink_durable(int dirfd, const char *name)
 {
     if (unlinkat(dirfd, name, 0) < 0)
-        return errno == ENOENT ? 0 : -errno;
+        return errno == ENOENT || (errno == EROFS && is_missing(dirfd, name)) ? 0 : -errno;
     return fd_sync(dirfd);
 }
 
