@@ -12,8 +12,9 @@
 #include "pstore/records.h"
 #include "spool/consent.h"
 #include "spool/proof.h"
+#include "spool/said.h"
 
-static const char late_name[] = "late";
+static const char consent_said[] = "said-consent"; /* in RUN_DIR */
 static const char lost_name[] = "ramoops-lost.json", grub_name[] = "grub-pending";
 
 static const char guard_off[] = "the guard against boot loops is off";
@@ -196,8 +197,7 @@ void arm_state_set_late(const struct root *root, bool late)
     int r = run == -ENOENT && !late ? 0 : run;
 
     if (r >= 0 && run >= 0)
-        r = late ? file_write_atomic(run, late_name, 0600, SPAN(""))
-                 : unlink_durable(run, late_name);
+        r = late ? file_write_atomic(run, RUN_LATE, 0600, SPAN("")) : unlink_durable(run, RUN_LATE);
     if (r < 0)
         (void)log_warning_errno(r,
                                 "cannot note in " RUN_DIR " whether kdump-steamos-reserve.service "
@@ -206,14 +206,21 @@ void arm_state_set_late(const struct root *root, bool late)
 
 void arm_state_note_consent(const struct arm_state *state, bool submission)
 {
-    int r = state->fd < 0 ? 0 : consent_note(state->fd, submission, time(NULL));
-    bool known = state->run >= 0 && !state->arming;
+    bool said;
+    int r;
 
-    if (r < 0)
-        (void)log_full_errno(known ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, r,
-                             "cannot note in %s/state whether reports may leave, ignoring: what "
-                             "the configuration says at the next boot will count alone",
-                             state->spool.path);
+    if (state->fd < 0)
+        return;
+    r = consent_note(state->fd, submission, time(NULL));
+    if (r == 0) {
+        said_forget(state->root, consent_said);
+        return;
+    }
+    said = said_in_boot(state->root, consent_said) && !state->arming;
+    (void)log_full_errno(said ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, r,
+                         "cannot note in %s/state whether reports may leave, ignoring: what "
+                         "the configuration says at the next boot will count alone",
+                         state->spool.path);
 }
 
 void arm_state_judge_test(const struct arm_state *state, const struct root *root,

@@ -48,7 +48,8 @@ bool arm_state_ramoops_lost(const struct arm_state *state, const struct root *ro
 void arm_state_judge_test(const struct arm_state *state, const struct root *root,
                           const char *boot_id);
 void arm_state_forget_lost(const struct arm_state *state);
-/* Notes what LOG_SUBMISSION is now (spool/consent.h); a failure is warned of as one to save is. */
+/* Notes what LOG_SUBMISSION is now (spool/consent.h); a failure is warned of by
+ * each run that arms, and else once in a boot. */
 void arm_state_note_consent(const struct arm_state *state, bool submission);
 /* Whether the boot's late run has anything to do: a file for the condition of its unit. A failure
  * is warned of. */

@@ -11,6 +11,7 @@
 #include "collect/private.h"
 #include "spool/proof.h"
 #include "spool/report_zip.h"
+#include "spool/said.h"
 #include "spool/spool.h"
 
 /* Of the catalog's entry (data/kdump-steamos.catalog). */
@@ -379,31 +380,13 @@ static int collect_event(struct collection *c, const struct pstore_records *reco
     return 0;
 }
 
-/* Whether the journal was told in this boot that the records wait; notes that it is now. */
-static bool was_said(const struct root *root)
-{
-    _cleanup_close_ int run = root_make_dir(root, RUN_DIR, 0700), fd = -EBADF;
-
-    if (run < 0)
-        return false;
-    fd = openat(run, said_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return fd < 0 && errno == EEXIST;
-}
-
-static void forget_said(const struct root *root)
-{
-    _cleanup_close_ int run = root_open_dir(root, RUN_DIR);
-
-    if (run >= 0)
-        (void)unlinkat(run, said_name, 0);
-}
-
 /* Where a device may come at any time, a timer asks every few minutes. */
 static int say_not_mounted(const struct context *context, int error)
 {
     const struct config *config = &context->config;
-    enum log_level level =
-        log_is_journal() && was_said(&context->root) ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR;
+    enum log_level level = log_is_journal() && said_in_boot(&context->root, said_name)
+                               ? LOG_LEVEL_DEBUG
+                               : LOG_LEVEL_ERROR;
 
     if (config->mount_devnode[0])
         return log_full_errno(level, error,
@@ -422,7 +405,7 @@ static int open_spool(struct collection *c)
 
     if (r == -ENODEV)
         return say_not_mounted(context, r);
-    forget_said(&context->root);
+    said_forget(&context->root, said_name);
     if (r < 0)
         return log_error_errno(r, "cannot open %s; the records stay in pstore%s",
                                context->config.kdump_folder, spool_advice(r));

@@ -33,6 +33,7 @@ struct spool {
 
 /* Of this boot alone: what is noted while the kdump folder is not there, or takes nothing. */
 #define RUN_DIR "/run/kdump-steamos"
+#define RUN_LATE "late" /* there: the boot's late run has something to do */
 
 /* Opens the kdump folder that the configuration names; create makes it where it is missing, and
  * gives it to the user that submits (spool/owner.h). -ENOENT: there is none. -ENODEV: MOUNT_DEVNODE

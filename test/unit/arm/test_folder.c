@@ -126,24 +126,34 @@ static void read_only(struct unit_tree *t, bool on)
     assert_int_equal(mount(NULL, folder, NULL, MS_REMOUNT | (on ? MS_RDONLY : 0), NULL), 0);
 }
 
-/* What arm says goes to text. */
-static int arm(struct fixture *f, const char *option, char *text, size_t size)
+static int fake_unload(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    unit_write_str(f->tree, "/sys/kernel/kexec_crash_loaded", "0\n");
+    return 0;
+}
+
+/* What the verb says goes to text. */
+static int run(struct fixture *f, const struct verb *verb, const char *option, char *text,
+               size_t size)
 {
     struct fake_kernel kernel = { .tree = f->tree };
     struct sysops ops = fake_sysops(&kernel);
     struct context context = { .root = f->tree->root, .ops = &ops };
-    char *argv[] = { (char *)(uintptr_t) "arm", (char *)(uintptr_t)option, NULL };
+    char *argv[] = { (char *)(uintptr_t)verb->name, (char *)(uintptr_t)option, NULL };
     int saved = dup(STDERR_FILENO), r, pipes[2];
     ssize_t n;
 
     ops.ctx = f;
     ops.kexec_load = fake_load;
+    ops.kexec_unload = fake_unload;
     assert_int_equal(config_load(&f->tree->root, NULL, &context.config), 0);
     assert_int_equal(pipe(pipes), 0);
     (void)dup2(pipes[1], STDERR_FILENO);
     (void)close(pipes[1]);
     optind = 0;
-    r = verb_arm.run(&context, option ? 2 : 1, argv);
+    r = verb->run(&context, option ? 2 : 1, argv);
     (void)dup2(saved, STDERR_FILENO);
     (void)close(saved);
     n = read(pipes[0], text, size - 1);
@@ -151,6 +161,11 @@ static int arm(struct fixture *f, const char *option, char *text, size_t size)
     (void)close(pipes[0]);
     config_done(&context.config);
     return r;
+}
+
+static int arm(struct fixture *f, const char *option, char *text, size_t size)
+{
+    return run(f, &verb_arm, option, text, size);
 }
 
 static void says(const char *text, const char *words)
@@ -426,6 +441,72 @@ static void test_no_inode(void **state)
     expect_marker(t, RUN_DIR);
 }
 
+/* There unlink(2) fails even where there is nothing to unlink. */
+static void test_disarm_on_read_only(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fixture f = { .tree = t };
+    char text[4096];
+
+    create(t);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    assert_int_equal(run(&f, &verb_disarm, NULL, text, sizeof(text)), 0);
+    assert_false(has_marker(t));
+    read_only(t, true);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    assert_int_equal(run(&f, &verb_disarm, NULL, text, sizeof(text)), 0);
+    says(text, "disarmed: ");
+    assert_null(strstr(text, "boot marker"));
+    assert_false(root_exists(&t->root, RUN_DIR "/boot-marker.json"));
+
+    /* What is there stays, and all is undone. */
+    read_only(t, false);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    read_only(t, true);
+    assert_int_equal(run(&f, &verb_disarm, NULL, text, sizeof(text)), 0);
+    says(text, "the next boot may take this one for one that died");
+    says(text, "disarmed: ");
+}
+
+/* A timer settles every five minutes: what cannot be noted is said once in a boot. */
+static void notes_later(struct unit_tree *t, void (*break_it)(struct unit_tree *, bool))
+{
+    struct fixture f = { .tree = t };
+    char text[4096], line[16];
+
+    create(t);
+    break_it(t, true);
+    machine_sysfs(t, "/proc/sys/kernel/panic", "9");
+    assert_int_equal(arm(&f, "--installing", text, sizeof(text)), 0);
+    assert_true(root_exists(&t->root, RUN_DIR "/sysctl-found.json"));
+    machine_sysfs(t, "/proc/sys/kernel/panic", "-1");
+    assert_int_equal(arm(&f, "--installing", text, sizeof(text)), 0); /* the first note holds */
+    break_it(t, false);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    break_it(t, true);
+    unit_write_str(t, "/etc/default/kdump",
+                   "USE_PSTORE_RAM=0\nLOG_SUBMISSION=0\nKDUMP_FOLDER=" FOLDER "\n");
+    assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+    says(text, "cannot note in " FOLDER "/state whether reports may leave");
+    says(text, "cannot note in " FOLDER "/state what the sysctls were");
+    assert_int_equal(arm(&f, "--settled", text, sizeof(text)), 0);
+    assert_string_equal(text, "");
+    assert_int_equal(run(&f, &verb_disarm, "--removing", text, sizeof(text)), 0);
+    assert_int_equal(root_read_line(&t->root, "/proc/sys/kernel/panic", line, sizeof(line)), 0);
+    assert_string_equal(line, "9");
+    assert_false(root_exists(&t->root, RUN_DIR "/sysctl-found.json"));
+}
+
+static void test_read_only_notes_later(void **state)
+{
+    notes_later(*state, read_only);
+}
+
+static void test_full_notes_later(void **state)
+{
+    notes_later(*state, full);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +521,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_folder_read_only, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_folder_no_inode, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_inode, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_disarm_on_read_only, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_read_only_notes_later, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_notes_later, unit_tree_setup, teardown),
     };
 
     return cmocka_run_group_tests_name("folder", tests, NULL, NULL);
