@@ -85,6 +85,17 @@ def test_systemd_accepts_the_units(units):
     assert not [line for line in words.splitlines() if "kdump-steamos" in line], words
 
 
+def test_what_is_noted_for_one_boot(units):
+    """Each run of a boot finds what an earlier one has noted."""
+    text = (TOP / "src/spool/spool.h").read_text()
+    folder, late = (re.search(rf'#define {name} "(.*?)"', text)[1] for name in ("RUN_DIR", "RUN_LATE"))
+    collect = (units / "kdump-steamos-collect.service").read_text()
+    assert f"\nRuntimeDirectory={folder.removeprefix('/run/')}\nRuntimeDirectoryMode=0700\n" \
+           "RuntimeDirectoryPreserve=yes\n" in collect
+    reserve = (units / "kdump-steamos-reserve.service").read_text()
+    assert f"\nConditionPathExists={folder}/{late}\n" in reserve
+
+
 def test_exposure(units):
     need("systemd-analyze")
     services = {path.name for path in units.glob("*.service")}
