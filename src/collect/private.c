@@ -159,9 +159,13 @@ static int add_connection(const struct root *root, const char *path, struct priv
 {
     _cleanup_strbuf_ struct strbuf text = { 0 };
     struct span rest, line;
-    int r = root_read_some(root, path, MAX_CONNECTION, &text);
+    int r = root_read(root, path, MAX_CONNECTION, &text);
 
     rest = strbuf_view(&text);
+    if (r == -EFBIG) /* half a name would leave the other half in a report */
+        while (rest.n > 0 && rest.p[rest.n - 1] != '\n')
+            rest.n--;
+    r = r == -ENOMEM ? r : 0;
     while (r == 0 && span_next_line(&rest, &line))
         if (span_skip(&line, "ssid="))
             r = add_ssid(span_trim(line), out);

@@ -286,6 +286,18 @@ def test_the_cut_line_of_a_ring_buffer_stays_here(tree, tmp_path):
     assert tree.members(tmp_path / "s.zip")["console"] == b"[    5.000000] all of it\n"
 
 
+def test_a_connection_too_long_to_be_read(tree):
+    """Half a name is none: it would leave the other half in the report."""
+    most = 64 << 10
+    start, end = "[wifi]\nssid=The Smiths\n#", "\nssid=The Mil"
+    tree.write("etc/NetworkManager/system-connections/y.nmconnection",
+               start + "-" * (most - len(start) - len(end)) + end + "lers\n")
+    tree.panic()
+    tree.collect()
+    known = json.loads((tree.folder / "state/private.json").read_text())["ssid"]
+    assert "The Smiths" in known and not [name for name in known if name.startswith("The Mil")]
+
+
 def test_networks_and_links_of_this_machine(tree, tmp_path):
     """What a network is called, whatever its file is; link addresses in the way that no form tells."""
     tree.write("var/lib/iwd/=" + "Gabe's Wlan\u00df".encode().hex() + ".psk", "")
