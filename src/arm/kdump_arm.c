@@ -13,6 +13,7 @@ static int open_image(const struct context *context, struct arming *a)
 {
     struct kdump_plan *p = &a->kdump_plan;
     struct image image;
+    const char *anew;
     struct stat st;
     int r = image_ensure(context, a->kdump.kernel, IMAGE_OR_IN_RUN, &image), fd;
 
@@ -35,15 +36,16 @@ static int open_image(const struct context *context, struct arming *a)
     if (image.rebuilt)
         log_info("made the capture image %s (%llu KiB): %s", image.path,
                  (unsigned long long)image.size / 1024, image.why);
+    anew = image.not_in_folder < 0 ? "kdump-steamos arm" : "kdump-steamos initrd --force";
     fd = root_open(&context->root, image.path, O_RDONLY | O_NOFOLLOW, 0);
     if (fd < 0) {
         SAY(p->reason, "cannot open %.200s: %s", image.path, strerror(-fd));
-        SAY(p->advice, "make it anew: kdump-steamos initrd --force");
+        SAY(p->advice, "make it anew: %s", anew);
         return fd;
     }
     if (fstat(fd, &st) < 0 || !image_is_trusted(&st)) {
         SAY(p->reason, "%.200s is not root's own", image.path);
-        SAY(p->advice, "make it anew: kdump-steamos initrd --force");
+        SAY(p->advice, "make it anew: %s", anew);
         close_fd(&fd);
         return -EPERM;
     }

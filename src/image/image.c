@@ -404,7 +404,8 @@ static void note_use(const struct place *place)
                         AT_SYMLINK_NOFOLLOW); /* at worst it goes too soon */
 }
 
-static int ensure_in(const struct place *place, bool force, const struct recipe *r,
+/* unwritable: why nothing may be written there, so that only what is there will do; 0. */
+static int ensure_in(const struct place *place, bool force, int unwritable, const struct recipe *r,
                      struct image *image)
 {
     char notes[NAME_MAX + 1];
@@ -416,6 +417,8 @@ static int ensure_in(const struct place *place, bool force, const struct recipe 
         note_use(place);
         return 0;
     }
+    if (unwritable < 0)
+        return unwritable;
     if (!image->why[0])
         SAY(image->why, "it was asked for");
     ret = write_to(place->dir, place->name, r, &image->size);
@@ -428,8 +431,8 @@ static int ensure_in(const struct place *place, bool force, const struct recipe 
     return ret;
 }
 
-/* A folder that takes nothing may still have the right image. Without a lock: nobody else can write
- * there either, and an image comes whole or not at all. */
+/* A folder that takes nothing may still have the right image: an image comes whole or not at all,
+ * so that to take it wants no lock. */
 static int ensure_in_folder(struct spool *spool, const char *name, bool force,
                             const struct recipe *r, struct image *image)
 {
@@ -439,7 +442,7 @@ static int ensure_in_folder(struct spool *spool, const char *name, bool force,
 
     if (state < 0 || (ret < 0 && !spool_takes_nothing(ret)))
         return ret;
-    return ensure_in(&place, force, r, image);
+    return ensure_in(&place, force, ret, r, image);
 }
 
 /* For this boot alone. */
@@ -452,9 +455,21 @@ static int ensure_in_run(const struct recipe *r, const char *name, int why, stru
     if (run < 0)
         return run;
     SAY(image->path, RUN_DIR "/%s", name);
-    ret = ensure_in(&place, false, r, image);
+    ret = ensure_in(&place, false, 0, r, image);
     if (ret == 0)
         image->not_in_folder = why;
+    return ret;
+}
+
+/* Where that fails, too, it is the folder that can be mended. */
+static int ensure_instead(const struct spool *spool, const struct recipe *r, const char *name,
+                          int why, struct image *image)
+{
+    int ret = ensure_in_run(r, name, why, image);
+
+    if (ret < 0)
+        SAY(image->problem, "%.100s takes nothing (%s)%s; nor does " RUN_DIR " (%s)", spool->path,
+            strerror(-why), spool_advice(why), strerror(-ret));
     return ret;
 }
 
@@ -475,7 +490,7 @@ static int ensure(struct spool *spool, int unmade, const char *name, unsigned fl
     int ret = unmade < 0 ? unmade : ensure_in_folder(spool, name, flags & IMAGE_FORCE, r, image);
 
     if (spool_takes_nothing(ret) && (flags & IMAGE_OR_IN_RUN))
-        return ensure_in_run(r, name, ret, image);
+        return ensure_instead(spool, r, name, ret, image);
     if (ret == 0)
         remove_from_run(r->root, name);
     return ret;

@@ -507,6 +507,51 @@ static void test_full_notes_later(void **state)
     notes_later(*state, full);
 }
 
+static void mount_small(struct unit_tree *t, const char *place)
+{
+    _cleanup_close_ int fd = root_make_dir(&t->root, place, 0700);
+    char path[PATH_MAX];
+
+    assert_true(fd >= 0);
+    path_of(t, place, path);
+    assert_int_equal(mount("none", path, "tmpfs", 0, "size=64k,mode=700,nr_inodes=1"), 0);
+}
+
+/* Nothing is replaced without the lock, and without a note it would be of no use. */
+static void test_no_lock(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fixture f = { .tree = t };
+    char text[4096];
+
+    create(t);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    assert_string_equal(f.image, IN_FOLDER);
+    mount_small(t, FOLDER "/state");
+    reboot(t, "22222222-2222-3333-4444-555555555555");
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), 0);
+    assert_string_equal(f.image, IN_RUN);
+    assert_true(root_exists(&t->root, IN_FOLDER));
+}
+
+/* What the user can mend is the folder. */
+static void test_run_is_full(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fixture f = { .tree = t };
+    char text[4096], path[PATH_MAX];
+
+    create(t);
+    mount_small(t, RUN_DIR);
+    read_only(t, true);
+    assert_true(arm(&f, NULL, text, sizeof(text)) != 0);
+    says(text, FOLDER " takes nothing (Read-only file system); mount it read-write");
+    says(text, "nor does " RUN_DIR " (No space left on device)");
+    assert_int_equal(f.loads, 0);
+    path_of(t, RUN_DIR, path);
+    assert_int_equal(umount2(path, MNT_DETACH), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,6 +566,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_folder_read_only, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_folder_no_inode, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_inode, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_lock, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_run_is_full, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_disarm_on_read_only, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_only_notes_later, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_notes_later, unit_tree_setup, teardown),
