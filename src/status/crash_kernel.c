@@ -2,6 +2,7 @@
 #include "status/crash_kernel.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "image/image.h"
@@ -55,7 +56,10 @@ static void read_image(const struct root *root, const struct spool *spool, struc
     if (root_read_line(root, "/proc/sys/kernel/osrelease", release, sizeof(release)) < 0)
         return;
     (void)snprintf(name, sizeof(name), IMAGE_PREFIX "%s.img", release);
-    if (!strchr(name, '/') && !take_image(run, name, k) && spool)
+    if (strchr(name, '/'))
+        return;
+    k->in_run = take_image(run, name, k);
+    if (!k->in_run && spool)
         (void)take_image(spool->fd, name, k);
 }
 
@@ -92,7 +96,7 @@ int crash_kernel_read(const struct root *root, const struct spool *spool, struct
     k.loaded = loaded != 0;
     if (root_read_u64(root, "/sys/kernel/kexec_crash_size", &k.reserved) < 0)
         k.reserved = 0;
-    k.late = root_exists(root, "/run/kdump-steamos/late");
+    k.late = root_exists(root, RUN_DIR "/" RUN_LATE);
     if (cmdline_get(span_trim(strbuf_view(&cmdline)), "crashkernel", &value))
         (void)span_copy(value, k.crashkernel, sizeof(k.crashkernel));
     if (spool)
@@ -126,44 +130,56 @@ void crash_kernel_describe(const struct crash_kernel *k, struct strbuf *out)
     (void)format_size(k->image, out);
 }
 
+static void format(char *buf, size_t size, const char *fmt, ...) _printf_(3, 4);
+static void format(char *buf, size_t size, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(buf, size, fmt, ap);
+    va_end(ap);
+}
+
+/* Of a crash kernel that is wanted and not loaded. */
+static void advise_to_load(const struct crash_kernel *k, char *buf, size_t size)
+{
+    if (!k->supported)
+        format(buf, size, "a crash kernel needs CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
+    else if (k->reserved == 0 && k->crashkernel[0] != '\0')
+        format(buf, size,
+               "the kernel could not reserve crashkernel=%s: dmesg | grep -i crash tells why",
+               k->crashkernel);
+    else if (k->reserved == 0)
+        format(buf, size, "reserve memory for a crash kernel, and reboot: kdump-steamos arm");
+    else if (k->late)
+        format(buf, size,
+               "kdump-steamos-reserve.service loads the crash kernel; where that has failed or is "
+               "disabled: kdump-steamos arm");
+    else
+        format(buf, size, "load the crash kernel: kdump-steamos arm");
+}
+
 void crash_kernel_advise(const struct crash_kernel *k, bool wanted, char *buf, size_t size)
 {
     buf[0] = '\0';
     if (k->loaded && k->needed > k->reserved && k->reserved > 0)
-        (void)snprintf(buf, size,
-                       "the crash kernel may need more than is reserved: set CRASHKERNEL=%lluM in "
-                       "/etc/default/kdump, or crashkernel= where you have set it",
-                       (unsigned long long)(k->needed >> 20) + 8);
+        format(buf, size,
+               "the crash kernel may need more than is reserved: set CRASHKERNEL=%lluM in "
+               "/etc/default/kdump, or crashkernel= where you have set it",
+               (unsigned long long)(k->needed >> 20) + 8);
     else if (k->next[0] != '\0' && !k->next_is_now && !k->loaded)
-        (void)snprintf(buf, size, "reboot: the next boot reserves memory for crashes (%s, by %s)",
-                       k->next, k->place);
-    else if (!wanted || k->loaded)
-        return;
-    else if (!k->supported)
-        (void)snprintf(buf, size, "a crash kernel needs CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
-    else if (k->reserved == 0 && k->crashkernel[0] != '\0')
-        (void)
-            snprintf(buf, size,
-                     "the kernel could not reserve crashkernel=%s: dmesg | grep -i crash tells why",
-                     k->crashkernel);
-    else if (k->reserved == 0)
-        (void)snprintf(buf, size,
-                       "reserve memory for a crash kernel, and reboot: kdump-steamos arm");
-    else if (k->late)
-        (void)
-            snprintf(buf, size,
-                     "wait: kdump-steamos-reserve.service loads the crash kernel (systemctl status "
-                     "kdump-steamos-reserve.service tells how far it is)");
-    else
-        (void)snprintf(buf, size, "load the crash kernel: kdump-steamos arm");
+        format(buf, size, "reboot: the next boot reserves memory for crashes (%s, by %s)", k->next,
+               k->place);
+    else if (wanted && !k->loaded)
+        advise_to_load(k, buf, size);
 }
 
 json_t *crash_kernel_to_json(const struct crash_kernel *k)
 {
-    return json_pack("{s:b, s:b, s:b, s:I, s:I, s:I, s:s, s:s, s:s, s:b, s:b, s:i}", "supported",
-                     k->supported, "loaded", k->loaded, "late", k->late, "reserved",
-                     (json_int_t)k->reserved, "image", (json_int_t)k->image, "needed",
-                     (json_int_t)k->needed, "crashkernel", k->crashkernel, "next_boot", k->next,
-                     "next_boot_file", k->place, "next_boot_in_force", k->next_is_now,
-                     "uncollected", k->uncollected, "vmcores", (int)k->vmcores);
+    return json_pack("{s:b, s:b, s:b, s:I, s:I, s:b, s:I, s:s, s:s, s:s, s:b, s:b, s:i}",
+                     "supported", k->supported, "loaded", k->loaded, "late", k->late, "reserved",
+                     (json_int_t)k->reserved, "image", (json_int_t)k->image, "image_in_run",
+                     k->in_run, "needed", (json_int_t)k->needed, "crashkernel", k->crashkernel,
+                     "next_boot", k->next, "next_boot_file", k->place, "next_boot_in_force",
+                     k->next_is_now, "uncollected", k->uncollected, "vmcores", (int)k->vmcores);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The crash kernel as /sys/kernel, the kdump folder and GRUB's configuration show it. Reads only. */
+/* The crash kernel as /sys/kernel, the kdump folder and GRUB show it. Reads only. */
 #pragma once
 
 #include "base/json_file.h"
@@ -8,8 +8,9 @@
 
 struct crash_kernel {
     bool supported, loaded;
-    bool late; /* this boot has yet to load it: the kdump folder was not there when it armed */
+    bool late;            /* the boot's late run has, or had, something to do: not all was early */
     uint64_t reserved;    /* bytes */
+    bool in_run;          /* the image is kept in RUN_DIR, for this boot alone */
     uint64_t image;       /* bytes of the running kernel's capture image; 0: there is none */
     uint64_t needed;      /* bytes that it takes to work, as far as was measured; 0: unknown */
     char crashkernel[64]; /* of the running kernel's command line; "" : none */

@@ -23,8 +23,7 @@ struct status {
     bool armed;
     struct panic_finding panic[PANIC_FINDINGS_MAX];
     size_t n_panic;
-    bool have_marker, blocked;
-    struct boot_marker marker;
+    bool blocked;
     struct proven proven;
     bool spool_ok;
     int spool_error;
@@ -74,6 +73,18 @@ static int read_counted(int state, struct status *s)
     return 0;
 }
 
+/* The word of this boot is in /run where the folder did not take it. */
+static bool is_blocked(const struct root *root, int state)
+{
+    _cleanup_close_ int run = root_open_dir(root, RUN_DIR);
+    struct boot_marker marker;
+
+    if ((run < 0 || boot_marker_read(run, &marker) < 0) &&
+        (state < 0 || boot_marker_read(state, &marker) < 0))
+        return false;
+    return marker.phase == BOOT_BLOCKED;
+}
+
 static int look_at_spool(const struct context *context, struct status *s)
 {
     _cleanup_spool_ struct spool spool = SPOOL_INIT;
@@ -83,6 +94,7 @@ static int look_at_spool(const struct context *context, struct status *s)
     int r = spool_open(&context->root, &context->config, false, &spool);
 
     s->spool_error = r;
+    s->blocked = is_blocked(&context->root, -EBADF);
     proven_read(&context->root, -EBADF, pstore_backend_mechanism(&s->backend), &s->proven);
     if (crash_kernel_read(&context->root, r == 0 ? &spool : NULL, &s->kdump) < 0)
         return -ENOMEM;
@@ -106,10 +118,8 @@ static int look_at_spool(const struct context *context, struct status *s)
     state = spool_open_state(&spool, false);
     if (state >= 0 && read_counted(state, s) < 0)
         return -ENOMEM;
-    if (state >= 0)
-        s->have_marker = boot_marker_read(state, &s->marker) == 0;
     proven_read(&context->root, state, pstore_backend_mechanism(&s->backend), &s->proven);
-    s->blocked = s->have_marker && s->marker.phase == BOOT_BLOCKED;
+    s->blocked = is_blocked(&context->root, state);
     return 0;
 }
 
@@ -180,6 +190,11 @@ static void make_advice(const struct context *context, struct status *s)
     if (s->write_error < 0)
         advise(s, "the kdump folder %s takes no report (%s)%s", context->config.kdump_folder,
                strerror(-s->write_error), spool_advice(s->write_error));
+    if (s->kdump.in_run)
+        advise(s,
+               "the capture image is in " RUN_DIR ", for this boot alone: the kdump folder %s did "
+               "not take it; when that is mended: kdump-steamos arm",
+               context->config.kdump_folder);
     if (!units_know(context))
         advise(s,
                "the services do not know of the configured folders yet: systemctl daemon-reload");
@@ -312,11 +327,12 @@ static int print_json(const struct context *context, const struct status *s)
     for (int state = 0; state < SPOOL_N_STATES; state++)
         (void)json_object_set_new(reports, spool_state_name((enum spool_state)state),
                                   json_integer(s->counts[state]));
-    top = json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:o, s:i, s:i, s:s, s:o, s:b, s:s, s:o}",
+    top = json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:o, s:i, s:i, s:s, s:s, s:o, s:b, s:s, s:o}",
                     "armed", s->armed, "mode", mode(s), "backend", backend_json(&s->backend),
                     "kdump", crash_kernel_to_json(&s->kdump), "proven", proven_to_json(&s->proven),
                     "blocked", s->blocked, "reports", reports, "counted", (int)s->counted, "unsent",
-                    (int)s->unsent, "folder", context->config.kdump_folder, "last",
+                    (int)s->unsent, "folder", context->config.kdump_folder, "write_error",
+                    s->write_error < 0 ? strerror(-s->write_error) : "", "last",
                     s->last ? report_entry_to_json(s->last) : json_null(), "submission",
                     context->config.log_submission && config_has_backend(&context->config),
                     "post_url", context->config.post_url, "advice", advice);

@@ -95,8 +95,11 @@ def test_a_crash_that_waits_is_told(tree):
     assert not any("kdump-steamos collect" in line for line in status(tree)[1]["advice"])
 
 
-def test_blocked_after_a_boot_loop(tree):
-    tree.write(f"{FOLDER}/state/boot-marker.json", json.dumps({
+@pytest.mark.parametrize("place", [f"{FOLDER}/state", "run/kdump-steamos"])
+def test_blocked_after_a_boot_loop(tree, place):
+    """In /run where the kdump folder did not take it."""
+    tree.write(f"{FOLDER}/state/here", "")
+    tree.write(f"{place}/boot-marker.json", json.dumps({
         "boot_id": "11111111-2222-3333-4444-555555555555", "kernel": "6.1.99-valve9",
         "phase": "blocked", "deaths": 2, "time": TIME, "loaded_ramoops": True,
         "panic_print_found": -1, "panic_print_set": -1}))

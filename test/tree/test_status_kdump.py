@@ -46,7 +46,12 @@ def test_an_image_that_is_kept_for_this_boot(kdump):
     kdump.kexec(1, 96)
     kdump.write("run/kdump-steamos/kdump-initrd-6.1.99-valve9.img", b"x" * (1 << 20))
     kdump.write(f"{FOLDER}/kdump-initrd-6.1.99-valve9.img", b"x" * (2 << 20))
-    assert status(kdump)[1]["kdump"]["image"] == 1 << 20
+    found = status(kdump)[1]
+    assert (found["kdump"]["image"], found["kdump"]["image_in_run"]) == (1 << 20, True)
+    assert found["write_error"] == ""  # there is room for a report, but there was none for the image
+    assert "the capture image is in /run/kdump-steamos, for this boot alone" in advice(kdump)
+    (kdump.path / "run/kdump-steamos/kdump-initrd-6.1.99-valve9.img").unlink()
+    assert status(kdump)[1]["kdump"]["image_in_run"] is False and "this boot alone" not in advice(kdump)
 
 
 @pytest.mark.parametrize("script, words", [
@@ -63,6 +68,8 @@ def test_a_folder_that_takes_nothing(kdump, script, words, there):
     place = kdump.folder if there else kdump.folder.parent.parent
     place.mkdir(parents=True)
     found = kdump.run("status", wrapper=mounted(script.format(place))).stdout
+    error = json.loads(kdump.run("status", "--json", wrapper=mounted(script.format(place))).stdout)["write_error"]
+    assert f"({error})" in found if words else error == ""
     assert (words or "reports: ") in found and ("takes no report" in found) == bool(words)
 
 
@@ -85,8 +92,9 @@ def test_what_to_do(kdump):
     kdump.kexec(0, 112)
     assert "load the crash kernel: kdump-steamos arm" in advice(kdump)
     kdump.write("run/kdump-steamos/late", "")
-    assert "wait: kdump-steamos-reserve.service loads the crash kernel" in advice(kdump)
-    assert "kdump-steamos arm" not in advice(kdump) and status(kdump)[1]["kdump"]["late"]
+    assert "kdump-steamos-reserve.service loads the crash kernel; where that has failed or is " \
+           "disabled: kdump-steamos arm" in advice(kdump)
+    assert "load the crash kernel:" not in advice(kdump) and status(kdump)[1]["kdump"]["late"]
     kdump.kexec(1, 112)
     assert "crash kernel" not in advice(kdump)
     assert "\nkdump: " not in kdump.run("status").stdout
