@@ -115,6 +115,8 @@ static int teardown(void **state)
 
     path_of(t, FOLDER, folder);
     (void)umount2(folder, MNT_DETACH);
+    path_of(t, RUN_DIR, folder);
+    (void)umount2(folder, MNT_DETACH);
     return unit_tree_teardown(state);
 }
 
@@ -350,6 +352,25 @@ static void test_full_after_a_death(void **state)
     assert_false(has_marker(t));
 }
 
+/* Refused while there was room: asked again on the full disk, that stays what the next boot finds.
+ */
+static void test_full_after_refusal(void **state)
+{
+    struct unit_tree *t = *state;
+    struct fixture f = { .tree = t };
+    char text[4096];
+
+    create(t);
+    leave_marker(t, BOOT_STARTED, 0);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), EXIT_NOT_ARMED);
+    says(text, "after an update of the kernel, or by kdump-steamos arm --force");
+    full(t, true);
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), EXIT_NOT_ARMED);
+    reboot(t, "22222222-2222-3333-4444-555555555555");
+    assert_int_equal(arm(&f, NULL, text, sizeof(text)), EXIT_NOT_ARMED);
+    assert_int_equal(f.loads, 0);
+}
+
 /* There nothing can be forgotten. */
 static void test_read_only_after_unfinished(void **state)
 {
@@ -539,7 +560,7 @@ static void test_run_is_full(void **state)
 {
     struct unit_tree *t = *state;
     struct fixture f = { .tree = t };
-    char text[4096], path[PATH_MAX];
+    char text[4096];
 
     create(t);
     mount_small(t, RUN_DIR);
@@ -548,8 +569,6 @@ static void test_run_is_full(void **state)
     says(text, FOLDER " takes nothing (Read-only file system); mount it read-write");
     says(text, "nor does " RUN_DIR " (No space left on device)");
     assert_int_equal(f.loads, 0);
-    path_of(t, RUN_DIR, path);
-    assert_int_equal(umount2(path, MNT_DETACH), 0);
 }
 
 int main(void)
@@ -560,6 +579,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_in_between, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_after_unfinished, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_after_deaths, unit_tree_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_after_refusal, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_after_a_death, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_only_after_unfinished, unit_tree_setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_only_before_settling, unit_tree_setup, teardown),
