@@ -56,13 +56,21 @@ FILES = {
     "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\noverlay\n",
     "etc/pacman.conf": f"[options]\nArchitecture = auto\nSigLevel = Never\nDBPath = {DATABASE}\n",
     "usr/sbin/update-grub": f'#!/bin/sh\nexec grub-mkconfig -o {CONFIG} "$@"\n',
+    "usr/bin/steamos-readonly": """#!/bin/sh
+case $1 in
+disable) exec mount -o remount,rw / ;;
+enable) exec mount -o remount,ro / ;;
+esac
+exit 1
+""",
     f"home/{image.OWNER}/.local/share/Steam/config/loginusers.vdf": LOGINUSERS,
 }
 
 
 def prepare(tree):
     """What is no plain file."""
-    for name in ("etc/initramfs-tools/scripts/local-bottom/etc-overlay", "usr/sbin/update-grub"):
+    for name in ("etc/initramfs-tools/scripts/local-bottom/etc-overlay", "usr/sbin/update-grub",
+                 "usr/bin/steamos-readonly"):
         (tree / name).chmod(0o755)
     for name in ("efi", DATABASE[1:], OFFLOAD + "/root", OFFLOAD + "/var/log"):
         (tree / name).mkdir(parents=True)

@@ -10,18 +10,23 @@ import pytest
 import image
 import steamos
 import story as stories
+from readme import code, step
 from story import FAST, FOLDER, UNITS
 
 DROPIN = "/etc/default/kdump.d/20-kdump.conf"
 UNPACK = "mkdir -p /home/p && cd /home/p && tar -xf /dev/vdb"
+WRITABLE, INSTALL = (code(step("Install"), beginning) for beginning in ("sudo steamos-readonly", "sudo pacman -U"))
+REMOVE = code(step("Uninstall"), "sudo pacman -R")
+# Of the distribution's libraries this pacman knows nothing.
+NO_DEPENDENCIES = " -dd"
 LOADED = "[ $(cat /sys/kernel/kexec_crash_loaded) = 1 ]"
 COUNT = f"grep -c crashkernel= {steamos.CONFIG}"
+OWNERS = f"/home/{image.OWNER}/build/package/arch"
 # What lies below the overlay, as an image's builder sees it.
 BUILDER = ("mount -o remount,rw / && mount --bind / /mnt && pacman --root /mnt --config /mnt/etc/pacman.conf "
            f"--dbpath /mnt{steamos.DATABASE} --noconfirm -U -dd /home/p/{{}} 2>&1; code=$?; "
            "touch -c /mnt/usr; umount /mnt; "  # as pacman's hook has it, for systemd's ConditionNeedsUpdate=
            "mount -o remount,ro /; exit $code")
-DEVELOPER = "mount -o remount,rw / && pacman --noconfirm {} 2>&1; code=$?; mount -o remount,ro /; exit $code"
 # What an update of the image does: of /etc, all that was written is gone but for what is listed (and the
 # system's own list, which has accounts and the like), and the new slot's grub.cfg is made of that.
 UPDATE = f"""
@@ -38,9 +43,15 @@ rm -rf ./* && cp -a /var/kept/. . && find . -type f && sync && echo 2 >/proc/sys
 """
 
 
+def developer(s, name, command, end=""):
+    """As README has it, by who owns the machine."""
+    s.types(name, WRITABLE, command, answer="y\n", end=end, timeout=300)
+    s.guest.check("steamos-readonly enable || true")  # something may still write; the next boot does not
+
+
 def image_with_it(s):
     """The image's builder installs it: nothing is running there."""
-    s.guest.check(UNPACK)
+    s.guest.check(f"{UNPACK}; mkdir -p {OWNERS} && cp second.pkg.tar.zst {OWNERS}/kdump-steamos-1:0.1.99-1.pkg.tar.zst")
     s.note("built", BUILDER.format("first.pkg.tar.zst"), 300)
     s.guest.reboots("systemctl reboot")
     s.note("root", "findmnt -n -o OPTIONS /; findmnt -n -o FSTYPE /etc; touch /usr/file")
@@ -106,7 +117,7 @@ def read_only_home(s):
 def upgraded(s):
     """By a developer, who has altered the configuration and switched one unit off."""
     s.guest.check("echo SCRUB=1 >>/etc/default/kdump && systemctl disable kdump-steamos-submit.timer")
-    s.note("upgraded", DEVELOPER.format("-U -dd /home/p/second.pkg.tar.zst"), 300)
+    developer(s, "upgraded", INSTALL, NO_DEPENDENCIES)
     s.note("version", "kdump-steamos --version; tail -1 /etc/default/kdump; "
            f"systemctl is-enabled {' '.join(UNITS)}")
     s.status("armed after the upgrade")
@@ -128,7 +139,7 @@ def next_image(s):
 
 
 def removed(s):
-    s.note("removed", DEVELOPER.format("-R kdump-steamos"), 300)
+    developer(s, "removed", REMOVE)
     s.note("left", "ls /sys/module/ramoops/parameters 2>/dev/null; systemctl list-units --all --no-legend "
            "'kdump-steamos*'; find /usr /etc -name '*kdump*' ! -name 'libkdumpfile*'; " + COUNT)
     s.note("disarmed", f"cat /sys/kernel/kexec_crash_loaded; ls {FOLDER}/kdump-initrd-* 2>/dev/null; true")
@@ -137,7 +148,7 @@ def removed(s):
 
 def installed_live(s):
     s.guest.check(f"rm {DROPIN}")
-    s.note("installed", DEVELOPER.format("-U -dd /home/p/second.pkg.tar.zst"), 300)
+    developer(s, "installed", INSTALL, NO_DEPENDENCIES)
     s.note("enabled live", f"systemctl is-enabled {' '.join(UNITS)}; id kdump-steamos")
     s.status("armed live")
 
