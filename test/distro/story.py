@@ -98,8 +98,8 @@ class Story:
     def types(self, name, *commands, timeout=120, **how):
         """(status, output) of what typing() makes, remembered."""
         # No terminal, where a pager would wait for a key.
-        return self.note(name, f"{self.typing(*commands, **how)} >/root/typed 2>&1; status=$?; "
-                         "cat /root/typed; exit $status", timeout)
+        return self.note(name, f"{self.typing(*commands, **how)} >/run/typed 2>&1; status=$?; "
+                         "cat /run/typed; exit $status", timeout)
 
     def told(self, name):
         """What was noted; in the fast form the story is shorter."""

@@ -74,7 +74,7 @@ def archived_first(s):
     """systemd-pstore has the records; the server is not there yet."""
     s.collected(1)
     s.note("pstore unit", "systemctl is-enabled systemd-pstore.service; systemctl show -p ActiveState "
-           "-p ConditionResult systemd-pstore.service; journalctl -b -o cat -u systemd-pstore.service")
+           "-p ConditionResult systemd-pstore.service; journalctl -b -o cat -t systemd-pstore")
     s.records("records after systemd-pstore")
     s.note("archive after systemd-pstore", f"find {ARCHIVE} -mindepth 1")
     s.reports("reports after systemd-pstore")

@@ -106,9 +106,9 @@ def read_only_home(s):
     s.settled()
     s.guest.reboots("echo c >/proc/sysrq-trigger")
     s.waits_for("systemctl is-failed kdump-steamos-collect.service")
-    s.note("waits", f"journalctl -b -o cat -u kdump-steamos-collect.service; ls {FOLDER}/crash")
+    s.note("waits", f"journalctl -b -o cat -u kdump-steamos-collect.service; ls -1 {FOLDER}/crash")
     s.guest.check("sed -i 's#/home ext4 ro#/home ext4 rw#' /etc/fstab && mount -o remount,rw /home && "
-                  "systemctl start kdump-steamos-collect.service")
+                  "mount -o remount,bind,rw /root && mount -o remount,bind,rw /var/log && systemctl start kdump-steamos-collect.service")
     s.sent(3)
     s.reports("reports of a read-only home")
     s.note("report of a read-only home", f"cd {FOLDER}/sent_logs && kdump-steamos report $(ls -t *.zip | head -1)")
