@@ -100,7 +100,7 @@ def read_only_home(s):
                   "grep -q '/home ext4 ro,' /etc/fstab")
     s.guest.reboots("systemctl reboot")
     s.waits_for(LOADED)
-    s.note("image in memory", f"journalctl -b -o cat -u kdump-steamos-reserve.service; ls /run/kdump-steamos "
+    s.note("image in memory", f"journalctl -b -o cat -u kdump-steamos-reserve.service; ls -1 /run/kdump-steamos "
            f"{FOLDER}; findmnt -n -o OPTIONS /home")
     s.status("armed with a read-only home")
     s.settled()
