@@ -121,17 +121,15 @@ int rename_durable(int olddirfd, const char *oldname, int newdirfd, const char *
  */
 static bool is_missing(int dirfd, const char *name)
 {
-    bool missing = faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
-
-    if (!missing)
-        errno = EROFS;
-    return missing;
+    return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
 int unlink_durable(int dirfd, const char *name)
 {
-    if (unlinkat(dirfd, name, 0) < 0)
-        return errno == ENOENT || (errno == EROFS && is_missing(dirfd, name)) ? 0 : -errno;
+    int r = unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+
+    if (r < 0)
+        return r == -ENOENT || (r == -EROFS && is_missing(dirfd, name)) ? 0 : r;
     return fd_sync(dirfd);
 }
 

@@ -411,7 +411,7 @@ static int ensure_in(const struct place *place, bool force, int unwritable, cons
     char notes[NAME_MAX + 1];
     int ret;
 
-    SAY(notes, "%.*s.json", (int)(strlen(place->name) - strlen(".img")), place->name);
+    image_notes_name(place->name, notes, sizeof(notes));
     image->why[0] = '\0';
     if (is_current(place, notes, r, image) && !force) {
         note_use(place);
@@ -477,11 +477,9 @@ static int ensure_instead(const struct spool *spool, const struct recipe *r, con
 static void remove_from_run(const struct root *root, const char *name)
 {
     _cleanup_close_ int run = root_open_dir(root, RUN_DIR);
-    char notes[NAME_MAX + 1];
 
-    SAY(notes, "%.*s.json", (int)(strlen(name) - strlen(".img")), name);
-    if (run >= 0 && unlinkat(run, name, 0) == 0)
-        (void)unlinkat(run, notes, 0);
+    if (run >= 0)
+        (void)!image_remove(run, run, name);
 }
 
 static int ensure(struct spool *spool, int unmade, const char *name, unsigned flags,

@@ -52,6 +52,11 @@ int image_ensure(const struct context *context, const char *kernel, unsigned fla
 /* The same, written to a file that the caller names. */
 int image_write(const struct context *context, const char *kernel, const char *file,
                 struct image *out) _must_check_;
+/* The name of the notes of an image: .json in the place of its .img. */
+void image_notes_name(const char *name, char *buf, size_t size);
+/* Removes an image and the notes of it, which lie in state (negative: nowhere); what is left of the
+ * notes does no harm. 0 also where there is none. */
+int image_remove(int folder, int state, const char *name) _must_check_;
 /* How long ago an image was used last: that is its time, to the day. */
 int64_t image_days_unused(const struct stat *st);
 /* Removes our images of kernels whose modules are gone, when they were not needed for

@@ -2,6 +2,7 @@
 /* Images that are not needed any more. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/atomic_file.h"
@@ -15,6 +16,22 @@ enum { DAY = 24 * 60 * 60, LOCK_TIMEOUT_MS = 10000 };
 int64_t image_days_unused(const struct stat *st)
 {
     return (time(NULL) - st->st_mtim.tv_sec) / DAY;
+}
+
+void image_notes_name(const char *name, char *buf, size_t size)
+{
+    (void)snprintf(buf, size, "%.*s.json", (int)(strlen(name) - strlen(".img")), name);
+}
+
+int image_remove(int folder, int state, const char *name)
+{
+    char notes[NAME_MAX + 2];
+    int r = unlink_durable(folder, name);
+
+    image_notes_name(name, notes, sizeof(notes));
+    if (state >= 0)
+        (void)unlinkat(state, notes, 0);
+    return r;
 }
 
 /* Its kernel is there, or it may be the other system's of two and was in use not long ago. */
@@ -38,7 +55,7 @@ static void remove_from(const struct context *context, int folder, int state, bo
 
     while (dir && (entry = readdir(dir))) {
         struct span name = span_str(entry->d_name);
-        char kernel[NAME_MAX + 1], notes[NAME_MAX + 32];
+        char kernel[NAME_MAX + 1];
 
         if (!span_skip(&name, IMAGE_PREFIX) || !span_ends(name, ".img"))
             continue;
@@ -46,12 +63,9 @@ static void remove_from(const struct context *context, int folder, int state, bo
         (void)span_copy(name, kernel, sizeof(kernel));
         if (!all && is_needed(context, folder, entry->d_name, kernel))
             continue;
-        if (unlink_durable(folder, entry->d_name) == 0)
+        if (image_remove(folder, state, entry->d_name) == 0)
             log_info("removed the capture image of %s%s", kernel,
                      all ? "" : ", a kernel that is gone");
-        (void)snprintf(notes, sizeof(notes), IMAGE_PREFIX "%s.json", kernel);
-        if (state >= 0)
-            (void)unlinkat(state, notes, 0); /* what is left of it does no harm */
     }
 }
 

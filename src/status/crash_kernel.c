@@ -2,7 +2,6 @@
 #include "status/crash_kernel.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "image/image.h"
@@ -130,46 +129,38 @@ void crash_kernel_describe(const struct crash_kernel *k, struct strbuf *out)
     (void)format_size(k->image, out);
 }
 
-static void format(char *buf, size_t size, const char *fmt, ...) _printf_(3, 4);
-static void format(char *buf, size_t size, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    (void)vsnprintf(buf, size, fmt, ap);
-    va_end(ap);
-}
-
 /* Of a crash kernel that is wanted and not loaded. */
 static void advise_to_load(const struct crash_kernel *k, char *buf, size_t size)
 {
     if (!k->supported)
-        format(buf, size, "a crash kernel needs CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
+        (void)snprintf(buf, size, "a crash kernel needs CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
     else if (k->reserved == 0 && k->crashkernel[0] != '\0')
-        format(buf, size,
-               "the kernel could not reserve crashkernel=%s: dmesg | grep -i crash tells why",
-               k->crashkernel);
+        (void)snprintf(buf, size,
+                       "the kernel could not reserve crashkernel=%s: "
+                       "dmesg | grep -i crash tells why",
+                       k->crashkernel);
     else if (k->reserved == 0)
-        format(buf, size, "reserve memory for a crash kernel, and reboot: kdump-steamos arm");
+        (void)snprintf(buf, size,
+                       "reserve memory for a crash kernel, and reboot: kdump-steamos arm");
     else if (k->late)
-        format(buf, size,
-               "kdump-steamos-reserve.service loads the crash kernel; where that has failed or is "
-               "disabled: kdump-steamos arm");
+        (void)snprintf(buf, size,
+                       "kdump-steamos-reserve.service loads the crash kernel; "
+                       "where that has failed or is disabled: kdump-steamos arm");
     else
-        format(buf, size, "load the crash kernel: kdump-steamos arm");
+        (void)snprintf(buf, size, "load the crash kernel: kdump-steamos arm");
 }
 
 void crash_kernel_advise(const struct crash_kernel *k, bool wanted, char *buf, size_t size)
 {
     buf[0] = '\0';
     if (k->loaded && k->needed > k->reserved && k->reserved > 0)
-        format(buf, size,
-               "the crash kernel may need more than is reserved: set CRASHKERNEL=%lluM in "
-               "/etc/default/kdump, or crashkernel= where you have set it",
-               (unsigned long long)(k->needed >> 20) + 8);
+        (void)snprintf(buf, size,
+                       "the crash kernel may need more than is reserved: set CRASHKERNEL=%lluM in "
+                       "/etc/default/kdump, or crashkernel= where you have set it",
+                       (unsigned long long)(k->needed >> 20) + 8);
     else if (k->next[0] != '\0' && !k->next_is_now && !k->loaded)
-        format(buf, size, "reboot: the next boot reserves memory for crashes (%s, by %s)", k->next,
-               k->place);
+        (void)snprintf(buf, size, "reboot: the next boot reserves memory for crashes (%s, by %s)",
+                       k->next, k->place);
     else if (wanted && !k->loaded)
         advise_to_load(k, buf, size);
 }
