@@ -11,11 +11,9 @@ import machine
 import readme
 import symbols
 from readme import code, step
-from story import FOLDER, PANIC, UNITS, UNPACK
+from story import FOLDER, HOME, NO_HOME, PANIC, UNITS, UNPACK
 
 MESSAGE = "584b942a0d344e338bb4a40e3ef5d24a"
-HOME = f"PARTUUID={image.PARTUUID[image.HOME]}"
-NO_HOME = "PARTUUID=00000000-0000-4000-8000-000000000000"
 SYSCTLS = "cd /proc/sys/kernel && grep -s . panic panic_on_oops softlockup_panic hardlockup_panic panic_print; true"
 CONFIG = "/etc/default/kdump"
 OWNERS = f"/home/{image.OWNER}"

@@ -24,6 +24,8 @@ import machine
 from receiver import Receiver
 
 FOLDER = "/home/.steamos/offload/var/kdump"
+HOME = f"PARTUUID={image.PARTUUID[image.HOME]}"
+NO_HOME = "PARTUUID=00000000-0000-4000-8000-000000000000"
 PSTORE = "/sys/fs/pstore"
 ARCHIVE = "/var/lib/systemd/pstore"
 SENDING = 420  # seconds; the first try of a boot is at any time of its first five minutes

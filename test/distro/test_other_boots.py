@@ -14,13 +14,11 @@ import image
 import machine
 import story as stories
 from receiver import make_ca, make_cert
-from story import ARCHIVE, FOLDER, PANIC, PSTORE, SENDING, UNPACK
+from story import ARCHIVE, FOLDER, HOME, NO_HOME, PANIC, PSTORE, SENDING, UNPACK
 
 pytestmark = pytest.mark.skipif(stories.FAST, reason="not in the fast form")
 
 NAME = "reports.example"
-HOME = f"PARTUUID={image.PARTUUID[image.HOME]}"
-NO_HOME = "PARTUUID=00000000-0000-4000-8000-000000000000"
 # What os-prober does, and more than one of its ways to be refused.
 PROBER = f"""\
 #!/bin/sh
