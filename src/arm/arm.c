@@ -114,7 +114,7 @@ static int say_not_armed(const struct arming *a)
         log_warning("not armed: %s; %s", p->reason, p->advice);
     else if (soon && k->no_memory)
         log_warning("not armed: %s; %s", p->reason, k->reason);
-    else if (a->facts.use_pstore_ram && p->no_region && (k->no_memory || !a->kdump.supported))
+    else if (a->facts.use_pstore_ram && p->no_region && (k->no_memory || !a->kdump.kexec.supported))
         log_warning("not armed: %s; %s", p->reason, p->advice);
     else
         log_warning("not armed: %s; %s", k->reason, k->advice);
@@ -187,7 +187,7 @@ static int print_pstore_plan(const struct arm_facts *facts, const struct arm_pla
  */
 static bool is_left_for_late(const struct arming *a)
 {
-    return a->kdump_plan.action == KDUMP_LOAD && !a->kdump.loaded &&
+    return a->kdump_plan.action == KDUMP_LOAD && !a->kdump.kexec.loaded &&
            (a->plan.kdump || !pstore_backend_armed(&a->facts.backend));
 }
 
@@ -293,7 +293,7 @@ static int arm_by_kdump(struct context *context, struct arm_state *state, struct
 /* Back to pstore in the same boot: a crash kernel of ours would still be what a crash starts. */
 static void leave_kdump(struct context *context, const struct arming *a, struct boot_marker *marker)
 {
-    if (!marker->loaded_kdump || !a->kdump.loaded)
+    if (!marker->loaded_kdump || !a->kdump.kexec.loaded)
         return;
     if (kdump_disarm(context) == 0)
         marker->loaded_kdump = false;

@@ -196,17 +196,17 @@ void kdump_plan_make(const struct kdump_facts *f, bool ours, struct kdump_plan *
 {
     struct kdump_plan p = { .action = KDUMP_LOAD };
 
-    if (!f->supported) {
+    if (!f->kexec.supported) {
         impossible(&p, "this kernel cannot load a crash kernel",
                    "use a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
-    } else if (f->loaded && !ours) {
+    } else if (f->kexec.loaded && !ours) {
         p.action = KDUMP_KEEP;
-    } else if (f->reserved == 0 && f->crashkernel[0] != '\0') {
+    } else if (f->kexec.reserved == 0 && f->kexec.crashkernel[0] != '\0') {
         p.no_memory = true;
         impossible(&p, "the kernel could not reserve what crashkernel= asks for",
                    "see what it says: dmesg | grep -i crash");
-        SAY(p.reason, "the kernel could not reserve crashkernel=%s", f->crashkernel);
-    } else if (f->reserved == 0) {
+        SAY(p.reason, "the kernel could not reserve crashkernel=%s", f->kexec.crashkernel);
+    } else if (f->kexec.reserved == 0) {
         p.no_memory = true;
         impossible(&p, "no memory is reserved for a crash kernel", "");
         SAY(p.advice, "the next boot's command line needs crashkernel=%uM", f->wanted_mib);

@@ -9,20 +9,18 @@
 
 #include "base/sysops.h"
 #include "config/config.h"
+#include "image/kexec_crash.h"
 
 enum {
     KDUMP_CMDLINE_MAX = 2048 - 64, /* x86: COMMAND_LINE_SIZE, and room for elfcorehdr=… */
 };
 
 struct kdump_facts {
-    char kernel[80];      /* the running one's release */
-    bool supported;       /* this kernel can load another one for its crash */
-    bool loaded;          /* one is loaded, whoever did that */
-    uint64_t reserved;    /* bytes */
+    char kernel[80]; /* the running one's release */
+    struct kexec_crash kexec;
     uint64_t memory;      /* of the machine, bytes; 0: unknown */
     char image[PATH_MAX]; /* the running kernel's file, below the root; "" : not found */
     char cmdline[4096];   /* of the running kernel */
-    char crashkernel[64]; /* what it says of it; "" : nothing */
     unsigned wanted_mib;  /* what it should say, as configured (crashkernel_mib()) */
 };
 

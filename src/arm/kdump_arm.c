@@ -58,7 +58,7 @@ int kdump_arm(const struct context *context, const struct arm_state *state, stru
     _cleanup_close_ int image = -EBADF;
     int r;
 
-    *result = (struct kdump_result){ .reserved = a->kdump.reserved };
+    *result = (struct kdump_result){ .reserved = a->kdump.kexec.reserved };
     if (a->kdump_plan.action == KDUMP_KEEP)
         return 0;
     if (a->kdump_plan.action == KDUMP_IMPOSSIBLE)

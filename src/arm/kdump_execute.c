@@ -12,14 +12,15 @@
 /* The kernel is asked itself: another program may have been there in between. */
 static int verify(const struct root *root, struct kdump_plan *plan, struct kdump_result *result)
 {
-    uint64_t loaded = 0;
+    struct kexec_crash now;
 
-    if (root_read_u64(root, "/sys/kernel/kexec_crash_loaded", &loaded) < 0 || loaded != 1) {
+    kexec_crash_read(root, SPAN(""), &now);
+    if (!now.loaded) {
         SAY(plan->reason, "the crash kernel was loaded, but is not there");
         SAY(plan->advice, "see what the kernel says: dmesg | grep -i kexec");
         return -EIO;
     }
-    (void)!root_read_u64(root, "/sys/kernel/kexec_crash_size", &result->reserved);
+    result->reserved = now.reserved;
     return 0;
 }
 
@@ -42,7 +43,7 @@ int kdump_execute(const struct root *root, const struct sysops *ops,
     struct stat st;
     int r;
 
-    *result = (struct kdump_result){ .reserved = facts->reserved };
+    *result = (struct kdump_result){ .reserved = facts->kexec.reserved };
     if (kernel < 0) {
         SAY(plan->reason, "cannot open %.200s: %s", facts->image, strerror(-kernel));
         SAY(plan->advice, "install the kernel's package again");
@@ -52,7 +53,7 @@ int kdump_execute(const struct root *root, const struct sysops *ops,
         result->image = (uint64_t)st.st_size;
     r = ops->kexec_load(ops->ctx, kernel, image, plan->cmdline);
     if (r < 0) {
-        kdump_explain(r, facts->reserved, plan);
+        kdump_explain(r, facts->kexec.reserved, plan);
         return r;
     }
     result->loaded = true;

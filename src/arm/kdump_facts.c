@@ -121,14 +121,11 @@ static void find_image(const struct root *root, struct kdump_facts *f)
 static int read_cmdline(const struct root *root, struct kdump_facts *f)
 {
     _cleanup_strbuf_ struct strbuf text = { 0 };
-    struct span value;
     int r = root_read(root, "/proc/cmdline", sizeof(f->cmdline) - 1, &text);
 
     if (r < 0)
         return r == -ENOMEM ? r : 0;
     (void)span_copy(span_trim(strbuf_view(&text)), f->cmdline, sizeof(f->cmdline));
-    if (cmdline_get(span_str(f->cmdline), "crashkernel", &value))
-        (void)span_copy(value, f->crashkernel, sizeof(f->crashkernel));
     return 0;
 }
 
@@ -154,16 +151,12 @@ static int read_memory(const struct root *root, struct kdump_facts *f)
 int kdump_facts_read(const struct root *root, struct kdump_facts *out)
 {
     _cleanup_free_ struct kdump_facts *f = calloc(1, sizeof(*f));
-    uint64_t loaded = 0;
 
     if (!f || read_cmdline(root, f) < 0 || read_memory(root, f) < 0)
         return -ENOMEM;
     if (root_read_line(root, "/proc/sys/kernel/osrelease", f->kernel, sizeof(f->kernel)) < 0)
         f->kernel[0] = '\0';
-    f->supported = root_read_u64(root, "/sys/kernel/kexec_crash_loaded", &loaded) == 0;
-    f->loaded = loaded != 0;
-    if (root_read_u64(root, "/sys/kernel/kexec_crash_size", &f->reserved) < 0)
-        f->reserved = 0;
+    kexec_crash_read(root, span_str(f->cmdline), &f->kexec);
     find_image(root, f);
     *out = *f;
     return 0;

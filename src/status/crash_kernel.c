@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "image/image.h"
-#include "parse/cmdline.h"
 #include "parse/grub_defaults.h"
 #include "pstore/backend.h"
 
@@ -85,19 +84,12 @@ int crash_kernel_read(const struct root *root, const struct spool *spool, struct
 {
     _cleanup_strbuf_ struct strbuf cmdline = { 0 };
     struct crash_kernel k = { .place = "" };
-    struct span value;
-    uint64_t loaded = 0;
     int r = root_read_some(root, "/proc/cmdline", MAX_FILE, &cmdline);
 
     if (r < 0)
         return r;
-    k.supported = root_read_u64(root, "/sys/kernel/kexec_crash_loaded", &loaded) == 0;
-    k.loaded = loaded != 0;
-    if (root_read_u64(root, "/sys/kernel/kexec_crash_size", &k.reserved) < 0)
-        k.reserved = 0;
+    kexec_crash_read(root, strbuf_view(&cmdline), &k.kexec);
     k.late = root_exists(root, RUN_DIR "/" RUN_LATE);
-    if (cmdline_get(span_trim(strbuf_view(&cmdline)), "crashkernel", &value))
-        (void)span_copy(value, k.crashkernel, sizeof(k.crashkernel));
     if (spool)
         read_spool(spool, &k);
     read_image(root, spool, &k);
@@ -111,13 +103,13 @@ int crash_kernel_read(const struct root *root, const struct spool *spool, struct
 
 void crash_kernel_describe(const struct crash_kernel *k, struct strbuf *out)
 {
-    if (!k->supported) {
+    if (!k->kexec.supported) {
         (void)strbuf_str(out, "this kernel can load no crash kernel");
         return;
     }
-    (void)strbuf_str(out, k->loaded ? "a crash starts the crash kernel (kdump): "
-                                    : "no crash kernel (kdump) is loaded: ");
-    (void)format_size(k->reserved, out);
+    (void)strbuf_str(out, k->kexec.loaded ? "a crash starts the crash kernel (kdump): "
+                                          : "no crash kernel (kdump) is loaded: ");
+    (void)format_size(k->kexec.reserved, out);
     (void)strbuf_str(out, " reserved");
     if (k->image == 0) {
         (void)strbuf_str(out, "; there is no capture image of ours");
@@ -132,14 +124,14 @@ void crash_kernel_describe(const struct crash_kernel *k, struct strbuf *out)
 /* Of a crash kernel that is wanted and not loaded. */
 static void advise_to_load(const struct crash_kernel *k, char *buf, size_t size)
 {
-    if (!k->supported)
+    if (!k->kexec.supported)
         (void)snprintf(buf, size, "a crash kernel needs CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
-    else if (k->reserved == 0 && k->crashkernel[0] != '\0')
+    else if (k->kexec.reserved == 0 && k->kexec.crashkernel[0] != '\0')
         (void)snprintf(buf, size,
                        "the kernel could not reserve crashkernel=%s: "
                        "dmesg | grep -i crash tells why",
-                       k->crashkernel);
-    else if (k->reserved == 0)
+                       k->kexec.crashkernel);
+    else if (k->kexec.reserved == 0)
         (void)snprintf(buf, size,
                        "reserve memory for a crash kernel, and reboot: kdump-steamos arm");
     else if (k->late)
@@ -153,24 +145,25 @@ static void advise_to_load(const struct crash_kernel *k, char *buf, size_t size)
 void crash_kernel_advise(const struct crash_kernel *k, bool wanted, char *buf, size_t size)
 {
     buf[0] = '\0';
-    if (k->loaded && k->needed > k->reserved && k->reserved > 0)
+    if (k->kexec.loaded && k->needed > k->kexec.reserved && k->kexec.reserved > 0)
         (void)snprintf(buf, size,
                        "the crash kernel may need more than is reserved: set CRASHKERNEL=%lluM in "
                        "/etc/default/kdump, or crashkernel= where you have set it",
                        (unsigned long long)(k->needed >> 20) + 8);
-    else if (k->next[0] != '\0' && !k->next_is_now && !k->loaded)
+    else if (k->next[0] != '\0' && !k->next_is_now && !k->kexec.loaded)
         (void)snprintf(buf, size, "reboot: the next boot reserves memory for crashes (%s, by %s)",
                        k->next, k->place);
-    else if (wanted && !k->loaded)
+    else if (wanted && !k->kexec.loaded)
         advise_to_load(k, buf, size);
 }
 
 json_t *crash_kernel_to_json(const struct crash_kernel *k)
 {
     return json_pack("{s:b, s:b, s:b, s:I, s:I, s:b, s:I, s:s, s:s, s:s, s:b, s:b, s:i}",
-                     "supported", k->supported, "loaded", k->loaded, "late", k->late, "reserved",
-                     (json_int_t)k->reserved, "image", (json_int_t)k->image, "image_in_run",
-                     k->in_run, "needed", (json_int_t)k->needed, "crashkernel", k->crashkernel,
-                     "next_boot", k->next, "next_boot_file", k->place, "next_boot_in_force",
-                     k->next_is_now, "uncollected", k->uncollected, "vmcores", (int)k->vmcores);
+                     "supported", k->kexec.supported, "loaded", k->kexec.loaded, "late", k->late,
+                     "reserved", (json_int_t)k->kexec.reserved, "image", (json_int_t)k->image,
+                     "image_in_run", k->in_run, "needed", (json_int_t)k->needed, "crashkernel",
+                     k->kexec.crashkernel, "next_boot", k->next, "next_boot_file", k->place,
+                     "next_boot_in_force", k->next_is_now, "uncollected", k->uncollected, "vmcores",
+                     (int)k->vmcores);
 }

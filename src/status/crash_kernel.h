@@ -4,21 +4,20 @@
 
 #include "base/json_file.h"
 #include "base/root.h"
+#include "image/kexec_crash.h"
 #include "spool/spool.h"
 
 struct crash_kernel {
-    bool supported, loaded;
-    bool late;            /* the boot's late run has, or had, something to do: not all was early */
-    uint64_t reserved;    /* bytes */
-    bool in_run;          /* the image is kept in RUN_DIR, for this boot alone */
-    uint64_t image;       /* bytes of the running kernel's capture image; 0: there is none */
-    uint64_t needed;      /* bytes that it takes to work, as far as was measured; 0: unknown */
-    char crashkernel[64]; /* of the running kernel's command line; "" : none */
-    char next[257];       /* what we have put on the next boots' command line; "" : nothing */
-    const char *place;    /* the file where that stands */
-    bool next_is_now;     /* this boot has it already */
-    bool uncollected;     /* a capture waits in crash/ */
-    unsigned vmcores;     /* kept in crash/ */
+    struct kexec_crash kexec;
+    bool late;         /* the boot's late run has, or had, something to do: not all was early */
+    bool in_run;       /* the image is kept in RUN_DIR, for this boot alone */
+    uint64_t image;    /* bytes of the running kernel's capture image; 0: there is none */
+    uint64_t needed;   /* bytes that it takes to work, as far as was measured; 0: unknown */
+    char next[257];    /* what we have put on the next boots' command line; "" : nothing */
+    const char *place; /* the file where that stands */
+    bool next_is_now;  /* this boot has it already */
+    bool uncollected;  /* a capture waits in crash/ */
+    unsigned vmcores;  /* kept in crash/ */
 };
 
 /* spool: NULL where there is no kdump folder. -ENOMEM. */

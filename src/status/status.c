@@ -98,7 +98,7 @@ static int look_at_spool(const struct context *context, struct status *s)
     proven_read(&context->root, -EBADF, pstore_backend_mechanism(&s->backend), &s->proven);
     if (crash_kernel_read(&context->root, r == 0 ? &spool : NULL, &s->kdump) < 0)
         return -ENOMEM;
-    s->armed |= s->kdump.loaded;
+    s->armed |= s->kdump.kexec.loaded;
     if (r == 0 || r == -ENOENT)
         s->write_error = spool_room(&context->root, &context->config);
     if (s->write_error == -ENOMEM)
@@ -155,7 +155,7 @@ static bool is_unknown(const struct status *s)
 
 static void make_advice(const struct context *context, struct status *s)
 {
-    bool kdump = !context->config.use_pstore_ram || (!s->armed && s->kdump.reserved > 0);
+    bool kdump = !context->config.use_pstore_ram || (!s->armed && s->kdump.kexec.reserved > 0);
     char proof[256], crash_kernel[400];
 
     if (s->blocked)
@@ -222,19 +222,19 @@ static int gather(const struct context *context, struct status *s)
 static int print_ways(const struct context *context, const struct status *s)
 {
     _cleanup_strbuf_ struct strbuf pstore = { 0 }, kdump = { 0 };
-    bool mentioned = s->kdump.loaded || s->kdump.reserved > 0 || !context->config.use_pstore_ram;
+    bool mentioned = s->kdump.kexec.loaded || s->kdump.kexec.reserved > 0 || !context->config.use_pstore_ram;
 
     (void)pstore_backend_describe(&s->backend, &pstore);
     crash_kernel_describe(&s->kdump, &kdump);
     if (pstore.failed || kdump.failed)
         return -ENOMEM;
-    if (s->kdump.loaded)
+    if (s->kdump.kexec.loaded)
         printf("armed: %s\n", strbuf_cstr(&kdump));
     else
         printf("%s: %s\n", s->armed ? "armed" : "not armed", strbuf_cstr(&pstore));
-    if (s->kdump.loaded && pstore_backend_armed(&s->backend))
+    if (s->kdump.kexec.loaded && pstore_backend_armed(&s->backend))
         printf("besides: %s\n", strbuf_cstr(&pstore));
-    else if (!s->kdump.loaded && mentioned)
+    else if (!s->kdump.kexec.loaded && mentioned)
         printf("kdump: %s\n", strbuf_cstr(&kdump));
     return 0;
 }
@@ -242,7 +242,7 @@ static int print_ways(const struct context *context, const struct status *s)
 /* "kdump", "pstore", "none" */
 static const char *mode(const struct status *s)
 {
-    return s->kdump.loaded ? "kdump" : pstore_backend_armed(&s->backend) ? "pstore" : "none";
+    return s->kdump.kexec.loaded ? "kdump" : pstore_backend_armed(&s->backend) ? "pstore" : "none";
 }
 
 static void print_reports(const struct config *config, const struct status *s)

@@ -21,15 +21,15 @@ class Chain:
     uploads: list
 
 
-def run(guest, name, cmdline, before="", mem="", **settings):
-    """Two boots and the crash between them; before: what is done before arming."""
+def run(guest, name, cmdline, before="", after="", mem="", **settings):
+    """Two boots and the crash between them; before, after: what is done before arming and after it."""
     name = f"kdump-{name}-{guest.kernel.series}"
     store = os.path.join(guests.OUTPUT, name + ".server")
     shutil.rmtree(store, ignore_errors=True)
     with Receiver(store) as server:
         configure = handheld.configure(server.url, **{"USE_PSTORE_RAM": "0"} | settings)
         jobs = [configure + before + "kdump-steamos initrd >/home/out/1/initrd 2>&1\n"
-                "echo $? >/home/out/1/initrd.status\ncat /home/out/1/initrd\nboot-services\ncrash null",
+                "echo $? >/home/out/1/initrd.status\ncat /home/out/1/initrd\nboot-services\n" + after + "crash null",
                 "boot-services\nkdump-steamos initrd >/home/out/2/initrd 2>&1\n"
                 "ls -R /home/.steamos/offload/var/kdump/crash >/home/out/2/crash"]
         machine = qemu.Machine(guest, name, jobs, files=handheld.FILES, mem=mem, cmdline=cmdline,
@@ -37,12 +37,24 @@ def run(guest, name, cmdline, before="", mem="", **settings):
         return Chain(machine.run(timeout=240), server.finished())
 
 
+# While a crash kernel is read and loaded, the kernel does not say what is reserved.
+LOADING = """
+cat /sys/kernel/kexec_crash_size >/home/out/1/reserved
+(for i in 1 2 3 4; do sync; echo 3 >/proc/sys/vm/drop_caches; kdump-steamos arm; done) >/home/out/1/arming 2>&1 &
+arming=$!
+(while kill -0 $arming; do read size </sys/kernel/kexec_crash_size || echo busy; done) >/home/out/1/busy 2>/dev/null &
+while kill -0 $arming; do
+    kdump-steamos status --json | grep -e '"loaded"' -e '"reserved"'
+done >/home/out/1/loading
+"""
+
+
 def kdump_log(guest):
     return run(guest, "chain", "crashkernel=96M")
 
 
 def kdump_vmcore(guest):
-    return run(guest, "chain-full", "crashkernel=112M", FULL_COREDUMP="1")
+    return run(guest, "chain-full", "crashkernel=112M", after=LOADING, FULL_COREDUMP="1")
 
 
 def ramoops_fails(guest):
@@ -85,6 +97,14 @@ def test_crash_is_reported_and_its_vmcore_kept(outcome):
     assert log.encode() == kdump.peer_dmesg("makedumpfile", core, outcome.machine.folder)
     release = outcome.machine.read("out/1/dmesg.armed").split("Linux version ")[1].split()[0]
     assert kdump.crash_osrelease(core) == release
+
+
+@uses(kdump_vmcore, series="6.1")
+def test_what_is_reserved_is_known_while_a_crash_kernel_is_loaded(outcome):
+    told = set(outcome.machine.read("out/1/loading").splitlines())
+    reserved = outcome.machine.read("out/1/reserved").strip()
+    assert told == {'  "loaded": true,', f'  "reserved": {reserved},'}
+    assert "busy" in outcome.machine.read("out/1/busy")
 
 
 @uses(ramoops_fails, series="6.1")

@@ -121,7 +121,8 @@ static void kernel_files(void **state)
 
 static struct kdump_facts good(void)
 {
-    struct kdump_facts f = { .supported = true, .reserved = 96 << 20, .kernel = "6.1.0" };
+    struct kdump_facts f = { .kexec = { .supported = true, .reserved = 96 << 20 },
+                             .kernel = "6.1.0" };
 
     (void)snprintf(f.image, sizeof(f.image), "/boot/vmlinuz-6.1.0");
     return f;
@@ -134,7 +135,7 @@ static void plans(void **state)
 
     kdump_plan_make(&f, false, &p);
     assert_int_equal(p.action, KDUMP_LOAD);
-    f.loaded = true;
+    f.kexec.loaded = true;
     kdump_plan_make(&f, false, &p);
     assert_int_equal(p.action, KDUMP_KEEP);
     kdump_plan_make(&f, true, &p);
@@ -143,16 +144,16 @@ static void plans(void **state)
     f.image[0] = '\0';
     kdump_plan_make(&f, false, &p);
     assert_true(p.action == KDUMP_IMPOSSIBLE && !p.no_memory && strstr(p.reason, "not found"));
-    f.reserved = 0;
+    f.kexec.reserved = 0;
     f.wanted_mib = 112;
     kdump_plan_make(&f, false, &p);
     assert_true(p.action == KDUMP_IMPOSSIBLE && p.no_memory);
     assert_non_null(strstr(p.reason, "no memory is reserved"));
     assert_non_null(strstr(p.advice, "crashkernel=112M"));
-    (void)snprintf(f.crashkernel, sizeof(f.crashkernel), "8G");
+    (void)snprintf(f.kexec.crashkernel, sizeof(f.kexec.crashkernel), "8G");
     kdump_plan_make(&f, false, &p);
     assert_true(p.no_memory && strstr(p.reason, "crashkernel=8G"));
-    f.supported = false;
+    f.kexec.supported = false;
     kdump_plan_make(&f, false, &p);
     assert_true(!p.no_memory && strstr(p.advice, "CONFIG_KEXEC_FILE"));
 }
@@ -235,7 +236,7 @@ static void facts(void **state)
         write_kernel(t, cases[i].file, "6.1.0");
         assert_int_equal(kdump_facts_read(&t->root, &f), 0);
         assert_string_equal(f.image, cases[i].image);
-        assert_true(f.supported && !f.loaded && f.reserved == 96 << 20);
+        assert_true(f.kexec.supported && !f.kexec.loaded && f.kexec.reserved == 96 << 20);
         assert_int_equal(f.memory, 16240372ULL << 10);
         (void)snprintf(path, sizeof(path), "%s%s", t->dir, cases[i].file);
         assert_int_equal(unlink(path), 0);
@@ -245,7 +246,7 @@ static void facts(void **state)
     unit_write_str(t, "/proc/cmdline", "BOOT_IMAGE=/boot/vmlinuz-linux crashkernel=96M,low");
     assert_int_equal(kdump_facts_read(&t->root, &f), 0);
     assert_string_equal(f.image, "");
-    assert_string_equal(f.crashkernel, "96M,low");
+    assert_string_equal(f.kexec.crashkernel, "96M,low");
     /* One that does not say which it is, is taken by its name. */
     write_kernel(t, "/boot/vmlinuz-6.1.0", "");
     patch_version(t, "/boot/vmlinuz-6.1.0", 0);
