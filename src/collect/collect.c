@@ -389,12 +389,12 @@ static int say_not_mounted(const struct context *context, int error)
                                : LOG_LEVEL_ERROR;
 
     if (config->mount_devnode[0])
-        return log_full_errno(level, error,
-                              "MOUNT_DEVNODE=%s is not mounted; the records stay in pstore",
-                              config->mount_devnode);
+        return log_full_errno(
+            level, error, "MOUNT_DEVNODE=%s is not mounted; what a crash left stays where it is",
+            config->mount_devnode);
     return log_full_errno(level, error,
-                          "the file system of %s, which is in /etc/fstab, is not mounted; the "
-                          "records stay in pstore",
+                          "the file system of %s, which is in /etc/fstab, is not mounted; what a "
+                          "crash left stays where it is",
                           config->kdump_folder);
 }
 
@@ -407,15 +407,15 @@ static int open_spool(struct collection *c)
         return say_not_mounted(context, r);
     said_forget(&context->root, said_name);
     if (r < 0)
-        return log_error_errno(r, "cannot open %s; the records stay in pstore%s",
+        return log_error_errno(r, "cannot open %s; what a crash left stays where it is%s",
                                context->config.kdump_folder, spool_advice(r));
     r = spool_lock(&c->spool, LOCK_TIMEOUT_MS);
     if (r == -EBUSY)
         return log_error_errno(r, "another kdump-steamos is at work in %s; the next run collects",
                                c->spool.path);
     if (r < 0)
-        return log_error_errno(r, "cannot lock %s; the records stay in pstore%s", c->spool.path,
-                               spool_advice(r));
+        return log_error_errno(r, "cannot lock %s; what a crash left stays where it is%s",
+                               c->spool.path, spool_advice(r));
     return 0;
 }
 

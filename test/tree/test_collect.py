@@ -387,7 +387,7 @@ def test_read_only(tree):
     wrapper = mounted(f"mount --bind -o ro {tree.folder} {tree.folder} && "
                       f"mount -o remount,bind,ro {tree.folder}")
     done = tree.run("collect", wrapper=wrapper)
-    assert refuses(tree, done, "Read-only file system", "read-write", "stay in pstore")
+    assert refuses(tree, done, "Read-only file system", "read-write", "stays where it is")
     assert tree.run("collect").returncode == 0
 
 
@@ -453,7 +453,7 @@ def test_a_file_where_a_folder_should_be(tree, where):
     if where == "home":
         (tree.path / "home").rename(tree.path / "elsewhere")
     tree.write(where, "a file")
-    assert refuses(tree, tree.run("collect"), "stay in pstore")
+    assert refuses(tree, tree.run("collect"), "stays where it is")
 
 
 def test_links_do_not_lead_out_of_the_tree(tree, tmp_path):
@@ -471,7 +471,7 @@ def test_device_that_is_not_mounted(tree):
     tree.config(MOUNT_DEVNODE="nvme9n1p8", KDUMP_FOLDER="/var/kdump")
     tree.write("proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
     assert refuses(tree, tree.run("collect"), "MOUNT_DEVNODE=nvme9n1p8 is not mounted",
-                   "records stay", status=3)
+                   "stays where it is", status=3)
 
 
 def test_the_journal_is_told_once_that_a_device_is_not_there(tree, tmp_path):
