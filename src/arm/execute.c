@@ -6,8 +6,6 @@
 #include "arm/execute.h"
 #include "base/log.h"
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 static const char advice_dmesg[] = "see what the kernel says: dmesg | grep -e ramoops -e pstore";
 
 /* Recording needs no mount; collecting does. So a failure here is not one of arming. */

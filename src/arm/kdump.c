@@ -5,8 +5,6 @@
 #include "arm/kdump.h"
 #include "parse/cmdline.h"
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 enum { MAX_PARAMS = 512 }; /* that are passed on; a command line of the running kernel has 4096 bytes */
 
 /* ---- the command line ---- */

@@ -6,8 +6,6 @@
 #include "base/log.h"
 #include "image/image.h"
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 /* The capture image of the running kernel, made if it has to be; the caller closes the fd. */
 static int open_image(const struct context *context, struct arming *a)
 {

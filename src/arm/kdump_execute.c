@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include "image/image.h"
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 /* The kernel is asked itself: another program may have been there in between. */
 static int verify(const struct root *root, struct kdump_plan *plan, struct kdump_result *result)
 {

@@ -18,8 +18,6 @@ const char *arm_source_name(enum arm_source source)
     return source_names[source];
 }
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 static bool kernel_since(const struct arm_facts *f, unsigned major, unsigned minor)
 {
     return kernel_release_at_least(span_str(f->kernel), major, minor);

@@ -182,8 +182,6 @@ int reserve_facts_read(const struct root *root, struct reserve_facts *out)
 
 /* ---- the plan ---- */
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 /* What the user does where we cannot. */
 static void refuse(struct reserve_plan *p, const struct reserve_facts *f, const char *reason)
 {

@@ -8,8 +8,6 @@
 
 enum { MAX_FILE = 256 << 10, TOOL_SECONDS = 120, TOOL_OUTPUT = 1 << 20, LITTER_SECONDS = 60 };
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 /* The file that is edited: as it was, so that it can be put back. */
 struct edited {
     const char *dir, *name;

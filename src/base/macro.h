@@ -66,6 +66,9 @@ static inline void close_fd(int *fd)
         taken_;            \
     })
 
+/* Words for people into an array, cut where there are more than it takes (stdio.h). */
+#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
+
 /* Checked arithmetic: false when the result does not fit; *out is then untouched by contract. */
 static inline bool add_size(size_t a, size_t b, size_t *out)
 {

@@ -4,7 +4,6 @@
 
 #include "image/devices.h"
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
 #define VIRTUAL "/sys/devices/virtual/"
 #define NVME_SUBSYSTEM VIRTUAL "nvme-subsystem/"
 

@@ -12,8 +12,6 @@
 #include "image/program.h"
 #include "spool/spool.h"
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 enum {
     FORMAT = 1,        /* of images; another one makes all of them anew */
     WAIT_SECONDS = 30, /* for a disk that is slow to appear (USB) */

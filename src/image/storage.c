@@ -8,8 +8,6 @@
 #include "image/storage.h"
 #include "parse/mountinfo.h"
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 enum { MAX_MOUNTINFO = 4 << 20, MAX_UDEV = 64 << 10 };
 
 static int find_by_number(const struct root *root, unsigned major, unsigned minor, char *out,
