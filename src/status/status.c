@@ -94,8 +94,10 @@ static int look_at_spool(const struct context *context, struct status *s)
     int r = spool_open(&context->root, &context->config, false, &spool);
 
     s->spool_error = r;
-    s->blocked = is_blocked(&context->root, -EBADF);
-    proven_read(&context->root, -EBADF, pstore_backend_mechanism(&s->backend), &s->proven);
+    if (r == 0)
+        state = spool_open_state(&spool, false);
+    s->blocked = is_blocked(&context->root, state);
+    proven_read(&context->root, state, pstore_backend_mechanism(&s->backend), &s->proven);
     if (crash_kernel_read(&context->root, r == 0 ? &spool : NULL, &s->kdump) < 0)
         return -ENOMEM;
     s->armed |= s->kdump.kexec.loaded;
@@ -115,12 +117,7 @@ static int look_at_spool(const struct context *context, struct status *s)
         s->counts[reports[i].state]++;
     if (n > 0 && report_entries_load(&spool, 1, &s->last, &n_last) == -ENOMEM)
         return -ENOMEM;
-    state = spool_open_state(&spool, false);
-    if (state >= 0 && read_counted(state, s) < 0)
-        return -ENOMEM;
-    proven_read(&context->root, state, pstore_backend_mechanism(&s->backend), &s->proven);
-    s->blocked = is_blocked(&context->root, state);
-    return 0;
+    return state >= 0 ? read_counted(state, s) : 0;
 }
 
 /* Whether the generator has told the units of the folders that are configured now: it runs at boot
@@ -222,7 +219,8 @@ static int gather(const struct context *context, struct status *s)
 static int print_ways(const struct context *context, const struct status *s)
 {
     _cleanup_strbuf_ struct strbuf pstore = { 0 }, kdump = { 0 };
-    bool mentioned = s->kdump.kexec.loaded || s->kdump.kexec.reserved > 0 || !context->config.use_pstore_ram;
+    bool mentioned =
+        s->kdump.kexec.loaded || s->kdump.kexec.reserved > 0 || !context->config.use_pstore_ram;
 
     (void)pstore_backend_describe(&s->backend, &pstore);
     crash_kernel_describe(&s->kdump, &kdump);
