@@ -29,7 +29,9 @@ class Machine:
 
     disk: an image of image.make_disk(). The machine gets a copy of it in folder, so that many
     start from one disk; keep=True: the disk itself. counted=True: its clock counts instructions (8 ns
-    each), so that what takes time in it takes the same time at every run, whatever the host does."""
+    each), so that what takes time in it takes the same time at every run, whatever the host does. A
+    string instruction counts once for each of its steps: without ERMS those are words, not bytes (a
+    processor clears 32 bytes at a time, or more)."""
 
     def __init__(self, disk, folder, ram=1024, keep=False, serial_number="TESTSERIAL",
                  product="Jupiter", firmware="F7A0000", extra=(), counted=False):
@@ -41,6 +43,7 @@ class Machine:
         self.firmware = firmware  # its version; another one from the next boot on, where a test sets it
         self.extra = list(extra) + (["-icount", "shift=3,sleep=on"] if counted else [])
         self.threads = "single" if counted else "multi"
+        self.cpu = "max,pcid=off,la57=off" + (",erms=off,fsrm=off" if counted else "")
         self.console = self.folder / "serial.log"
         self.process = None
         self.memory = pathlib.Path("/dev/shm" if os.path.isdir("/dev/shm") else folder,
@@ -63,7 +66,7 @@ class Machine:
         words = [
             "qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none",
             "-machine", "q35", "-accel", "kvm" if kvm else f"tcg,thread={self.threads}",
-            "-cpu", "host" if kvm else "max,pcid=off,la57=off", "-m", f"{self.ram}M", "-smp", "1",
+            "-cpu", "host" if kvm else self.cpu, "-m", f"{self.ram}M", "-smp", "1",
             "-object", f"memory-backend-file,id=ram,size={self.ram}M,mem-path={self.memory},share=on",
             "-machine", "memory-backend=ram", "-action", "reboot=shutdown",
             "-chardev", f"file,id=console,path={self.console},append=on",

@@ -106,6 +106,7 @@ def read_only_home(s):
     s.settled()
     s.guest.reboots("echo c >/proc/sysrq-trigger")
     s.waits_for("systemctl is-failed kdump-steamos-collect.service")
+    s.note("failed", "systemctl --failed --no-legend; journalctl -b -o cat -u kdump-steamos-settled.service")
     s.note("waits", f"journalctl -b -o cat -u kdump-steamos-collect.service; ls -1 {FOLDER}/crash")
     s.guest.check("sed -i 's#/home ext4 ro#/home ext4 rw#' /etc/fstab && mount -o remount,rw /home && "
                   "mount -o remount,bind,rw /root && mount -o remount,bind,rw /var/log && systemctl start kdump-steamos-collect.service")

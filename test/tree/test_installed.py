@@ -16,7 +16,8 @@ from tree import TOP, program
 SYSTEM = "usr/lib/systemd/system"
 BUILD = pathlib.Path(program()).resolve().parent.parent
 # Exposure as systemd rates it, at most; 10 is a service without any sandbox.
-EXPOSURE = {"kdump-steamos.service": 4.2, "kdump-steamos-reserve.service": 3.6,
+# Of the first, the boot's cost is the limit.
+EXPOSURE = {"kdump-steamos.service": 4.7, "kdump-steamos-reserve.service": 3.6,
             "kdump-steamos-settled.service": 2.5,
             "kdump-steamos-collect.service": 2.5, "kdump-steamos-submit.service": 2.0}
 
