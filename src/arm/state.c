@@ -52,7 +52,8 @@ static void open_without_folder(const struct context *context, bool create, int 
                       : root_open_dir(&context->root, RUN_DIR);
     out->found = out->run >= 0 && boot_marker_read(out->run, &out->last) == 0;
     if (create && error == -ENODEV)
-        log_info("the file system of %s is not mounted yet: no guard against boot loops", folder);
+        log_debug("the file system of %s is not mounted yet: until then the guard is in " RUN_DIR,
+                  folder);
     else if (create)
         (void)log_warning_errno(error,
                                 "the guard against boot loops is off, for there is no writable "

@@ -25,6 +25,13 @@ PACKAGES = """
     dmidecode makedumpfile libcurl4 libarchive13 libjansson4 libkmod2 libmount1
     pacman-package-manager makepkg sudo man-db crash python3-drgn
 """.split()
+# What a handheld's system starts besides, as SteamOS does, up to its owner's session. What shows
+# pictures wants a GPU.
+HANDHELD = """
+    network-manager wpasupplicant bluez avahi-daemon polkitd udisks2 upower rtkit accountsservice
+    power-profiles-daemon systemd-timesyncd systemd-resolved systemd-oomd
+    libpam-systemd dbus-user-session pipewire pipewire-pulse wireplumber
+""".split()
 # Of the image's 700 MB nobody reads these.
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/info/*"]
 # Drivers that no virtual machine has; half of all modules.
@@ -78,14 +85,15 @@ WantedBy=sysinit.target
 
 # mem= makes a RAM buffer, from there to the next multiple of 64 MiB: far below the RAM's top, where
 # the firmware has its own. Without the EFI variables, ramoops is what pstore gets.
-GRUB_DEFAULTS = """\
+KERNEL = "console=ttyS0 no_timer_check tsc=reliable audit=0 mem=720M efi_pstore.pstore_disable=1"
+GRUB_DEFAULTS = f"""\
 # If you change this file, run 'update-grub' afterwards to update
 # /boot/grub/grub.cfg.
 GRUB_DEFAULT=0
 GRUB_TIMEOUT=0
 GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`
 GRUB_CMDLINE_LINUX_DEFAULT="quiet"
-GRUB_CMDLINE_LINUX="console=ttyS0 no_timer_check tsc=reliable audit=0 mem=720M efi_pstore.pstore_disable=1"
+GRUB_CMDLINE_LINUX="{KERNEL}"
 GRUB_TERMINAL=console
 GRUB_DISABLE_OS_PROBER=true
 """
@@ -108,9 +116,10 @@ FILES = {
     "etc/systemd/journald.conf.d/test.conf": "[Journal]\nStorage=persistent\n",
     "etc/sudoers.d/owner": f"{OWNER} ALL=(ALL) NOPASSWD: ALL\n",
 }
-ENABLED = {"sysinit.target.wants/test-shell.service": "../test-shell.service",
-           "multi-user.target.wants/systemd-networkd.service":
-               "/lib/systemd/system/systemd-networkd.service"}
+SHELL = {"sysinit.target.wants/test-shell.service": "../test-shell.service"}
+NETWORKD = {"multi-user.target.wants/systemd-networkd.service":
+                "/lib/systemd/system/systemd-networkd.service"}
+# Boots are many, and no test needs these.
 MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
           "fstrim.timer", "getty@tty1.service", "serial-getty@ttyS0.service", "man-db.timer",
           "systemd-networkd-wait-online.service"]
@@ -132,14 +141,14 @@ def run(*command, **options):
     return done.stdout
 
 
-def base_archive():
+def base_archive(packages):
     """The distribution's packages, unpacked and configured, as a tar file."""
-    key = hashlib.sha256(repr((SUITE, PACKAGES, LEFT_OUT)).encode()).hexdigest()[:12]
+    key = hashlib.sha256(repr((SUITE, packages, LEFT_OUT)).encode()).hexdigest()[:12]
     archive = CACHE / f"base-{SUITE}-{key}.tar"
     if not archive.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         partial = archive.with_suffix(".partial.tar")
-        run("mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES),
+        run("mmdebstrap", "--variant=minbase", "--include=" + ",".join(packages),
             '--aptopt=APT::Install-Recommends "false"',
             *[f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT], SUITE, partial, MIRROR)
         partial.rename(archive)
@@ -152,8 +161,8 @@ def _write(tree, name, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def _unpack_root(tree, files):
-    with tarfile.open(base_archive()) as archive:
+def _unpack_root(tree, files, handheld):
+    with tarfile.open(base_archive(PACKAGES + HANDHELD * handheld)) as archive:
         archive.extractall(tree, numeric_owner=True)
     # What was left out of the image is not left out of what is installed in the machine.
     (tree / "etc/dpkg/dpkg.cfg.d/99mmdebstrap").unlink()
@@ -164,12 +173,14 @@ def _unpack_root(tree, files):
     for name, content in (FILES | files).items():
         _write(tree, name, content)
     units = tree / "etc/systemd/system"
-    for name, target in ENABLED.items():
+    for name, target in (SHELL if handheld else SHELL | NETWORKD).items():
         (units / name).parent.mkdir(parents=True, exist_ok=True)
         (units / name).symlink_to(target)
-    for name in MASKED:
+    for name in [] if handheld else MASKED:
         (units / name).unlink(missing_ok=True)
         (units / name).symlink_to("/dev/null")
+    if handheld:
+        _write(tree, f"var/lib/systemd/linger/{OWNER}", "")  # as if the owner were logged in by itself
     (tree / "etc/machine-id").write_text("")
     (tree / "home").mkdir(exist_ok=True)
     (tree / "boot/efi").mkdir(parents=True, exist_ok=True)
@@ -225,9 +236,9 @@ def _ext4(path, label, number, content):
     return path
 
 
-def make_disk(disk, files=None, prepare=None, own_var=False, config="/boot/grub/grub.cfg"):
+def make_disk(disk, files=None, prepare=None, own_var=False, config="/boot/grub/grub.cfg", handheld=False):
     """Writes a disk image; files are put into the root, prepare(tree) does what else is to be done
-    with it. own_var: /var is a partition. Gives (kernel, initramfs) for the first boot, which has to
+    with it. own_var: /var is a partition. handheld: with all that such a machine starts. Gives (kernel, initramfs) for the first boot, which has to
     make GRUB's configuration: config is what GRUB looks for, on all partitions."""
     disk = pathlib.Path(disk)
     disk.parent.mkdir(parents=True, exist_ok=True)
@@ -235,7 +246,7 @@ def make_disk(disk, files=None, prepare=None, own_var=False, config="/boot/grub/
         folder = pathlib.Path(name)
         tree = folder / "root"
         tree.mkdir()
-        _unpack_root(tree, files or {})
+        _unpack_root(tree, files or {}, handheld)
         if prepare:
             prepare(tree)
         _initramfs(tree)

@@ -28,27 +28,27 @@ class Machine:
     pages of which code was translated takes minutes for what it does in seconds.
 
     disk: an image of image.make_disk(). The machine gets a copy of it in folder, so that many
-    start from one disk; keep=True: the disk itself. counted=True: its clock counts instructions (8 ns
+    start from one disk; keep=True: the disk itself. counted=True: its clock counts instructions (4 ns
     each), so that what takes time in it takes the same time at every run, whatever the host does. A
     string instruction counts once for each of its steps: without ERMS those are words, not bytes (a
-    processor clears 32 bytes at a time, or more)."""
+    processor clears 32 bytes at a time, or more). boot: what start() is told."""
 
     def __init__(self, disk, folder, ram=1024, keep=False, serial_number="TESTSERIAL",
-                 product="Jupiter", firmware="F7A0000", extra=(), counted=False):
+                 product="Jupiter", firmware="F7A0000", extra=(), counted=False, boot=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ram = ram
         self.serial_number = serial_number
         self.product = product
         self.firmware = firmware  # its version; another one from the next boot on, where a test sets it
-        self.extra = list(extra) + (["-icount", "shift=3,sleep=on"] if counted else [])
+        self.extra = list(extra) + (["-icount", "shift=2,sleep=on"] if counted else [])
         self.threads = "single" if counted else "multi"
         self.cpu = "max,pcid=off,la57=off" + (",erms=off,fsrm=off" if counted else "")
         self.console = self.folder / "serial.log"
         self.process = None
         self.memory = pathlib.Path("/dev/shm" if os.path.isdir("/dev/shm") else folder,
                                    f"kdump-distro-{os.getpid()}-{id(self):x}.ram")
-        self._boot = {}
+        self._boot = boot or {}
         self._shell = None
         self._count = 0
         self._pending = b""
@@ -91,9 +91,9 @@ class Machine:
         return f"/tmp/kdump-distro-{os.getpid()}-{id(self):x}.sock"
 
     def start(self, **boot):
-        """Switches it on and waits for the shell."""
+        """Switches it on and waits for the shell. boot: command()'s, for each boot of it."""
         self.console.write_bytes(b"")
-        self._boot = boot
+        self._boot = boot or self._boot
         self._power_on()
         self.wait_for_shell()
         return self
@@ -229,6 +229,12 @@ class Machine:
 
     def __exit__(self, *exception):
         self.stop()
+
+
+def without_grub(disk):
+    """For a Machine's boot: the kernel of a ready disk as GRUB starts it, without firmware and GRUB."""
+    return {"kernel": disk.parent / "boot/vmlinuz", "initramfs": disk.parent / "boot/initrd.img",
+            "cmdline": f"root=PARTUUID={image.PARTUUID[image.ROOT]} ro quiet {image.KERNEL}"}
 
 
 def boot_seconds(guest):
