@@ -99,8 +99,9 @@ def read_only_home(s):
     s.guest.check(f"rm {FOLDER}/kdump-initrd-* && sed -i 's#/home ext4 rw#/home ext4 ro#' /etc/fstab && "
                   "grep -q '/home ext4 ro,' /etc/fstab")
     s.guest.reboots("systemctl reboot")
-    s.waits_for(LOADED)
-    s.note("image in memory", f"journalctl -b -o cat -u kdump-steamos-reserve.service; ls -1 /run/kdump-steamos "
+    # Whether /home is mounted before the machine is armed is not said: either run may load it.
+    s.waits_for(f"{LOADED} && [ ! -e /run/kdump-steamos/late ] && journalctl --sync")
+    s.note("image in memory", f"journalctl -b -o cat -u kdump-steamos.service -u kdump-steamos-reserve.service; ls -1 /run/kdump-steamos "
            f"{FOLDER}; findmnt -n -o OPTIONS /home")
     s.status("armed with a read-only home")
     s.settled()
