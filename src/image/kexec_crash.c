@@ -7,8 +7,8 @@
 
 enum { TRIES = 200, PAUSE_MS = 50 };
 
-/* While a kernel is being loaded, its size cannot be asked for: crash_get_memory_size() of
- * kernel/kexec_core.c does not wait, since 5.19, and is -EBUSY. */
+/* While a kernel is being loaded, crash_get_memory_size() (kernel/kexec_core.c) is -EBUSY: it takes
+ * the lock or fails, in 6.1 and in stable series back to 5.10; before, it waited. */
 static int read_reserved(const struct root *root, uint64_t *out)
 {
     const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
