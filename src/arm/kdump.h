@@ -21,7 +21,7 @@ struct kdump_facts {
     uint64_t memory;      /* of the machine, bytes; 0: unknown */
     char image[PATH_MAX]; /* the running kernel's file, below the root; "" : not found */
     char cmdline[4096];   /* of the running kernel */
-    unsigned wanted_mib;  /* what it should say, as configured (crashkernel_mib()) */
+    unsigned wanted_mib;  /* what crashkernel= should say, as configured */
 };
 
 enum kdump_action {

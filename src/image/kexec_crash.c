@@ -24,20 +24,17 @@ static int read_reserved(const struct root *root, uint64_t *out)
 
 void kexec_crash_read(const struct root *root, struct span cmdline, struct kexec_crash *out)
 {
-    struct kexec_crash m = { 0 };
+    struct kexec_crash k = { 0 };
     uint64_t loaded = 0;
     struct span value;
-    int r = read_reserved(root, &m.reserved);
+    int r = read_reserved(root, &k.reserved);
 
-    if (r < 0) {
-        m.reserved = 0;
-        if (r != -ENOENT)
-            (void)log_warning_errno(r, "cannot read /sys/kernel/kexec_crash_size, ignoring");
-    }
+    if (r < 0 && r != -ENOENT)
+        (void)log_warning_errno(r, "cannot read /sys/kernel/kexec_crash_size, ignoring");
     /* After the wait: what was being loaded is there by now. */
-    m.supported = root_read_u64(root, "/sys/kernel/kexec_crash_loaded", &loaded) == 0;
-    m.loaded = loaded != 0;
+    k.supported = root_read_u64(root, "/sys/kernel/kexec_crash_loaded", &loaded) == 0;
+    k.loaded = loaded != 0;
     if (cmdline_get(span_trim(cmdline), "crashkernel", &value))
-        (void)span_copy(value, m.crashkernel, sizeof(m.crashkernel));
-    *out = m;
+        (void)span_copy(value, k.crashkernel, sizeof(k.crashkernel));
+    *out = k;
 }
