@@ -83,9 +83,10 @@ RestartSec=0
 WantedBy=sysinit.target
 """
 
+EMULATED = "console=ttyS0 no_timer_check tsc=reliable"
 # mem= makes a RAM buffer, from there to the next multiple of 64 MiB: far below the RAM's top, where
 # the firmware has its own. Without the EFI variables, ramoops is what pstore gets.
-KERNEL = "console=ttyS0 no_timer_check tsc=reliable audit=0 mem=720M efi_pstore.pstore_disable=1"
+KERNEL = f"{EMULATED} audit=0 mem=720M efi_pstore.pstore_disable=1"
 GRUB_DEFAULTS = f"""\
 # If you change this file, run 'update-grub' afterwards to update
 # /boot/grub/grub.cfg.
@@ -236,10 +237,15 @@ def _ext4(path, label, number, content):
     return path
 
 
+def boot_files(disk):
+    """(kernel, initramfs) of a disk that was made, beside it: for a boot without firmware and GRUB."""
+    return disk.parent / "boot/vmlinuz", disk.parent / "boot/initrd.img"
+
+
 def make_disk(disk, files=None, prepare=None, own_var=False, config="/boot/grub/grub.cfg", handheld=False):
     """Writes a disk image; files are put into the root, prepare(tree) does what else is to be done
-    with it. own_var: /var is a partition. handheld: with all that such a machine starts. Gives (kernel, initramfs) for the first boot, which has to
-    make GRUB's configuration: config is what GRUB looks for, on all partitions."""
+    with it. own_var: /var is a partition. handheld: with all that such a machine starts. The first
+    boot has to make GRUB's configuration: config is what GRUB looks for, on all partitions."""
     disk = pathlib.Path(disk)
     disk.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=disk.parent) as name:
@@ -250,11 +256,10 @@ def make_disk(disk, files=None, prepare=None, own_var=False, config="/boot/grub/
         if prepare:
             prepare(tree)
         _initramfs(tree)
-        boot = disk.parent / "boot"
-        boot.mkdir(exist_ok=True)
-        (kernel,), (initramfs,) = tree.glob("boot/vmlinuz-*"), tree.glob("boot/initrd.img-*")
-        shutil.copy(kernel, boot / "vmlinuz")
-        shutil.copy(initramfs, boot / "initrd.img")
+        for path, pattern in zip(boot_files(disk), ("boot/vmlinuz-*", "boot/initrd.img-*")):
+            path.parent.mkdir(exist_ok=True)
+            (found,) = tree.glob(pattern)
+            shutil.copy(found, path)
         partitions = {ESP: folder / "esp.img", ROOT: folder / "root.img", HOME: folder / "home.img"}
         _esp(folder, partitions[ESP], config)
         for label, number in [("home", HOME)] + [("var", VAR)] * own_var:
@@ -263,8 +268,7 @@ def make_disk(disk, files=None, prepare=None, own_var=False, config="/boot/grub/
             partitions[number] = _ext4(folder / f"{label}.img", label, number, folder / label)
         _ext4(partitions[ROOT], "root", ROOT, tree)
         _assemble(disk, partitions)
-    return boot / "vmlinuz", boot / "initrd.img"
 
 
 if __name__ == "__main__":
-    print(*make_disk(CACHE / "try/disk.img"))
+    make_disk(CACHE / "try/disk.img")

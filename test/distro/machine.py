@@ -31,7 +31,8 @@ class Machine:
     start from one disk; keep=True: the disk itself. counted=True: its clock counts instructions (4 ns
     each), so that what takes time in it takes the same time at every run, whatever the host does. A
     string instruction counts once for each of its steps: without ERMS those are words, not bytes (a
-    processor clears 32 bytes at a time, or more). boot: what start() is told."""
+    processor clears 32 bytes at a time, or more). boot: what
+    command() is told, for each boot of it."""
 
     def __init__(self, disk, folder, ram=1024, keep=False, serial_number="TESTSERIAL",
                  product="Jupiter", firmware="F7A0000", extra=(), counted=False, boot=None):
@@ -90,10 +91,9 @@ class Machine:
     def _socket(self):
         return f"/tmp/kdump-distro-{os.getpid()}-{id(self):x}.sock"
 
-    def start(self, **boot):
-        """Switches it on and waits for the shell. boot: command()'s, for each boot of it."""
+    def start(self):
+        """Switches it on and waits for the shell."""
         self.console.write_bytes(b"")
-        self._boot = boot or self._boot
         self._power_on()
         self.wait_for_shell()
         return self
@@ -231,10 +231,12 @@ class Machine:
         self.stop()
 
 
-def without_grub(disk):
-    """For a Machine's boot: the kernel of a ready disk as GRUB starts it, without firmware and GRUB."""
-    return {"kernel": disk.parent / "boot/vmlinuz", "initramfs": disk.parent / "boot/initrd.img",
-            "cmdline": f"root=PARTUUID={image.PARTUUID[image.ROOT]} ro quiet {image.KERNEL}"}
+def without_grub(disk, parameters=f"ro quiet {image.KERNEL}"):
+    """For a Machine's boot: the kernel of a made disk without firmware and GRUB, by default with what
+    GRUB would tell it."""
+    kernel, initramfs = image.boot_files(disk)
+    return {"kernel": kernel, "initramfs": initramfs,
+            "cmdline": f"root=PARTUUID={image.PARTUUID[image.ROOT]} {parameters}"}
 
 
 def boot_seconds(guest):
@@ -281,15 +283,10 @@ def ready_disk(name, made_of=(), first_boot=FIRST_BOOT, **options):
 
 def _make_ready(disk, partial, first_boot, **options):
     shutil.rmtree(partial, ignore_errors=True)
-    kernel, initramfs = image.make_disk(partial / "disk.img", **options)
-    machine = Machine(partial / "disk.img", partial, keep=True)
-    try:
-        machine.start(kernel=kernel, initramfs=initramfs,
-                      cmdline=f"root=PARTUUID={image.PARTUUID[image.ROOT]} rw quiet console=ttyS0 "
-                              "no_timer_check tsc=reliable")
+    image.make_disk(partial / "disk.img", **options)
+    boot = without_grub(partial / "disk.img", f"rw quiet {image.EMULATED}")
+    with Machine(partial / "disk.img", partial, keep=True, boot=boot) as machine:
         machine.settle()
         machine.check(first_boot, timeout=300)
         machine.power_off()
-    finally:
-        machine.stop()
     partial.rename(disk.parent)
